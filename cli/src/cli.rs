@@ -1,0 +1,448 @@
+//! What can be typed.
+
+use crate::output::Format;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Let software agents pay each other per call, and see what they were paid.
+#[derive(Debug, Parser)]
+#[command(name = "stoa", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+	/// What every command takes.
+	#[command(flatten)]
+	pub global: Global,
+	/// What to do.
+	#[command(subcommand)]
+	pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+	/// Address of a node's RPC.
+	#[arg(long, global = true, env = "STOA_NODE", default_value = "ws://127.0.0.1:9944")]
+	pub node: String,
+	/// Directory of keys and of what must not be lost; ~/.local/share/stoa unless given.
+	#[arg(long, global = true, env = "STOA_HOME", value_name = "DIR")]
+	pub home: Option<PathBuf>,
+	/// How results are printed.
+	#[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+	pub output: Format,
+	/// Key that signs: a name from `stoa keys list`, or a development key like //Alice.
+	#[arg(long, global = true, env = "STOA_KEY", value_name = "NAME")]
+	pub key: Option<String>,
+	/// Pay transaction fees from credits of this asset (an id, or `native`), or with `account` from
+	/// the account's own native tokens, which is what happens unless it has none.
+	#[arg(long, global = true, env = "STOA_FEES", value_name = "ASSET")]
+	pub fees: Option<String>,
+	/// Log what happens to standard error; twice for more.
+	#[arg(short, long, global = true, action = clap::ArgAction::Count)]
+	pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+	/// Make, import and show keys.
+	#[command(subcommand)]
+	Keys(Keys),
+	/// Register agents and answer for them.
+	#[command(subcommand)]
+	Agent(Agent),
+	/// Earn from agents you bring.
+	#[command(subcommand)]
+	Referral(Referral),
+	/// Turn assets into credits, with which everything on the market is paid.
+	Deposit(Deposit),
+	/// Turn credits back into assets.
+	Withdraw(Withdraw),
+	/// Show what an account owns.
+	Balances(Balances),
+	/// Pay an agent once, without a channel.
+	Pay(Pay),
+	/// Open, settle and close payment channels.
+	#[command(subcommand)]
+	Channel(Channel),
+	/// Call a paid URL: the body goes to standard output, what was paid to standard error.
+	Call(Call),
+	/// Sell a local HTTP API per call.
+	Serve(Serve),
+	/// Play the main job on a development chain, and check every figure against the chain.
+	Demo(Demo),
+}
+
+/// In what is paid.
+#[derive(Args, Clone, Debug)]
+pub struct InAsset {
+	/// Asset: an id, or `native`.
+	#[arg(long, default_value = "1", value_name = "ASSET")]
+	pub asset: String,
+}
+
+/// Make, import and show keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+	/// Make a key; its mnemonic is printed once and stored nowhere.
+	New {
+		/// Name of the new key.
+		name: String,
+	},
+	/// Store a key whose mnemonic or seed is read from standard input.
+	Import {
+		/// Name of the new key.
+		name: String,
+	},
+	/// List all keys.
+	List,
+	/// Show the public side of a key.
+	Show {
+		/// Name of the key, or a development key like //Alice.
+		name: String,
+	},
+}
+
+/// Register agents and answer for them.
+#[derive(Debug, Subcommand)]
+pub enum Agent {
+	/// Register an agent; the key that signs is its operator.
+	Register(Register),
+	/// Extend an agent's lease.
+	Renew(OneAgent),
+	/// Show what the chain says of an agent.
+	Show(OneAgent),
+	/// Stop an agent of yours.
+	Pause(OneAgent),
+	/// Let a paused agent act again.
+	Resume(OneAgent),
+	/// End an agent for good.
+	Retire(OneAgent),
+	/// Print the agent's consent to an operator, for `stoa agent register --proof`.
+	Consent(Consent),
+}
+
+/// One agent.
+#[derive(Args, Debug)]
+pub struct OneAgent {
+	/// The agent: an address or the name of a key; the key that signs unless given.
+	#[arg(value_name = "AGENT")]
+	pub agent: Option<String>,
+}
+
+/// Register an agent.
+#[derive(Args, Debug)]
+pub struct Register {
+	/// The agent: an address or the name of a key; the key that signs unless given.
+	#[arg(value_name = "AGENT")]
+	pub agent: Option<String>,
+	/// The agent's consent, as `stoa agent consent` prints it; not needed when its key is here.
+	#[arg(long, value_name = "HEX")]
+	pub proof: Option<String>,
+	/// Who brought the agent: an address or a referral code.
+	#[arg(long, value_name = "ACCOUNT|CODE")]
+	pub referral: Option<String>,
+	/// Where the agent's description can be fetched.
+	#[arg(long, value_name = "URI", default_value = "")]
+	pub manifest_uri: String,
+	/// The description itself; its digest is registered.
+	#[arg(long, value_name = "FILE")]
+	pub manifest_file: Option<PathBuf>,
+}
+
+/// Print an agent's consent.
+#[derive(Args, Debug)]
+pub struct Consent {
+	/// Who will answer for the agent that `--key` names.
+	#[arg(value_name = "OPERATOR")]
+	pub operator: String,
+	/// How long the consent can be used: like 30m, 1h, 7d.
+	#[arg(long, default_value = "1h", value_name = "TIME")]
+	pub valid: String,
+}
+
+/// Earn from agents you bring.
+#[derive(Debug, Subcommand)]
+pub enum Referral {
+	/// Claim a code by which agents can say that you brought them.
+	Claim {
+		/// 4 to 24 of `a`–`z`, `0`–`9` and `-`.
+		code: String,
+	},
+	/// Show an account's referrer and code.
+	Show(OneAgent),
+}
+
+/// Turn assets into credits.
+#[derive(Args, Debug)]
+pub struct Deposit {
+	/// How much, like 1.5.
+	#[arg(allow_hyphen_values = true)]
+	pub amount: String,
+	/// Whose credits they become: an address or the name of a key; the signer's unless given.
+	#[arg(long = "for", value_name = "ACCOUNT")]
+	pub beneficiary: Option<String>,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Turn credits back into assets.
+#[derive(Args, Debug)]
+pub struct Withdraw {
+	/// How much, like 1.5.
+	#[arg(allow_hyphen_values = true)]
+	pub amount: String,
+	/// Who gets the assets: an address or the name of a key; the signer unless given.
+	#[arg(long, value_name = "ACCOUNT")]
+	pub to: Option<String>,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Show what an account owns.
+#[derive(Args, Debug)]
+pub struct Balances {
+	/// An address or the name of a key; the key that signs unless given.
+	pub account: Option<String>,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Pay an agent once.
+#[derive(Args, Debug)]
+pub struct Pay {
+	/// Who is paid: an address or the name of a key.
+	pub provider: String,
+	/// How much, like 1.5.
+	#[arg(allow_hyphen_values = true)]
+	pub amount: String,
+	/// For what: 32 bytes of hex after 0x, or any text, of which the hash is used.
+	#[arg(long, default_value = "")]
+	pub reference: String,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Open, settle and close payment channels.
+#[derive(Debug, Subcommand)]
+pub enum Channel {
+	/// Open a channel to a payee.
+	Open {
+		/// Who will be paid: an address or the name of a key.
+		payee: String,
+		/// How much is locked for it, like 1.5.
+		#[arg(allow_hyphen_values = true)]
+		deposit: String,
+		/// How long the payee may still settle once you ask to close: 15m to 30d.
+		#[arg(long, default_value = "1h", value_name = "TIME")]
+		grace: String,
+		/// In what.
+		#[command(flatten)]
+		asset: InAsset,
+	},
+	/// List the channels of an account.
+	List {
+		/// An address or the name of a key; the key that signs unless given.
+		account: Option<String>,
+	},
+	/// Show one channel.
+	Show {
+		/// The channel's id, 32 bytes of hex.
+		id: String,
+	},
+	/// Lock more for a channel.
+	TopUp {
+		/// The channel's id.
+		id: String,
+		/// How much more, like 1.5.
+		#[arg(allow_hyphen_values = true)]
+		amount: String,
+	},
+	/// As the payer: ask to close; the payee has the grace period to settle.
+	RequestClose {
+		/// The channel's id.
+		id: String,
+	},
+	/// As the payer: keep the channel open after all.
+	CancelClose {
+		/// The channel's id.
+		id: String,
+	},
+	/// As the payee: settle the last voucher, close at once, give the rest back to the payer.
+	Close {
+		/// The channel's id.
+		id: String,
+		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
+		#[arg(long, value_name = "FILE")]
+		store: Option<PathBuf>,
+		/// Close although no store of vouchers is here: what was not settled is given up.
+		#[arg(long)]
+		without_voucher: bool,
+	},
+	/// Close channels whose grace period is over; anyone may.
+	Finalize {
+		/// The channels' ids.
+		#[arg(required = true, num_args = 1..=64)]
+		ids: Vec<String>,
+	},
+	/// As the payee: settle every voucher in the store.
+	Settle {
+		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
+		#[arg(long, value_name = "FILE")]
+		store: Option<PathBuf>,
+		/// In what.
+		#[command(flatten)]
+		asset: InAsset,
+	},
+}
+
+/// Call a paid URL.
+#[derive(Args, Debug)]
+pub struct Call {
+	/// The URL.
+	pub url: String,
+	/// HTTP method; GET, or POST when there is a body.
+	#[arg(short = 'X', long = "request", value_name = "METHOD")]
+	pub method: Option<String>,
+	/// Body, or @FILE, or @- for standard input.
+	#[arg(short = 'd', long = "data", value_name = "BODY")]
+	pub data: Option<String>,
+	/// Header, like `Content-Type: text/plain`; can be repeated.
+	#[arg(short = 'H', long = "header", value_name = "HEADER")]
+	pub headers: Vec<String>,
+	/// The most that this call may cost, like 0.001.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub max_price: String,
+	/// When there is no channel to the seller, open one with this deposit.
+	#[arg(long, value_name = "DEPOSIT", allow_hyphen_values = true)]
+	pub open: Option<String>,
+	/// Seconds to wait for the answer.
+	#[arg(long, default_value_t = 60, value_name = "SECONDS")]
+	pub timeout: u64,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Sell a local HTTP API per call.
+#[derive(Args, Debug)]
+pub struct Serve {
+	/// Address of the API that is sold.
+	#[arg(long, value_name = "URL")]
+	pub upstream: String,
+	/// Price of one call, like 0.0001.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub price: String,
+	/// Where buyers come in.
+	#[arg(long, default_value = "127.0.0.1:8402", value_name = "ADDRESS")]
+	pub listen: String,
+	/// What buyers are told they buy from.
+	#[arg(long, default_value = "stoa", value_name = "NAME")]
+	pub realm: String,
+	/// File of the vouchers; in the home directory unless given.
+	#[arg(long, value_name = "FILE")]
+	pub store: Option<PathBuf>,
+	/// Settle at least this often: like 10m, 6h.
+	#[arg(long, default_value = "1h", value_name = "TIME")]
+	pub settle_every: String,
+	/// Settle as soon as this much is owed; a hundred thousand calls' worth unless given.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub settle_above: Option<String>,
+	/// In what.
+	#[command(flatten)]
+	pub asset: InAsset,
+}
+
+/// Play the main job.
+#[derive(Args, Debug)]
+pub struct Demo {
+	/// Paid calls of each consumer.
+	#[arg(
+		long,
+		default_value_t = 1_000,
+		value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+	)]
+	pub calls: u32,
+	/// Consumers that call at the same time.
+	#[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+	pub consumers: u32,
+	/// Price of one call.
+	#[arg(long, default_value = "0.0001", value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub price: String,
+	/// Keep the stores of the run in this new directory.
+	#[arg(long, value_name = "DIR")]
+	pub keep: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::CommandFactory;
+
+	fn parse(line: &str) -> Result<Cli, clap::Error> {
+		Cli::try_parse_from(line.split(' '))
+	}
+
+	#[test]
+	fn definitions_should_be_consistent() {
+		Cli::command().debug_assert();
+	}
+
+	#[test]
+	fn global_options_should_be_accepted_after_any_command() {
+		let cli = parse("stoa keys list --output json --node ws://x:1 --home /tmp/h --key //Bob");
+		let global = cli.unwrap().global;
+		assert_eq!(global.output, Format::Json);
+		assert_eq!(global.node, "ws://x:1");
+		assert_eq!(global.home, Some("/tmp/h".into()));
+		assert_eq!(global.key.as_deref(), Some("//Bob"));
+	}
+
+	#[test]
+	fn negative_amounts_should_reach_the_amount_parser() {
+		let command = parse("stoa deposit -1").unwrap().command;
+		assert!(matches!(command, Command::Deposit(deposit) if deposit.amount == "-1"));
+		assert!(parse("stoa call http://x --max-price -1").is_ok());
+	}
+
+	#[test]
+	fn usage_errors_should_have_exit_code_2() {
+		for line in [
+			"stoa",
+			"stoa nonsense",
+			"stoa call http://x",
+			"stoa demo --calls 0",
+			"stoa channel finalize",
+		] {
+			assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+		}
+	}
+
+	#[test]
+	fn commands_of_the_guide_should_parse() {
+		for line in [
+			"stoa keys new a",
+			"stoa agent register a --key op --referral code-1 --manifest-uri https://x/y",
+			"stoa agent consent 5Grw --key a --valid 2h",
+			"stoa referral claim code-1",
+			"stoa deposit 1.5 --for a --asset native",
+			"stoa withdraw 1 --to b",
+			"stoa balances",
+			"stoa pay b 1 --reference invoice-7",
+			"stoa channel open b 1 --grace 1h",
+			"stoa channel top-up 0x00 1",
+			"stoa channel request-close 0x00",
+			"stoa channel cancel-close 0x00",
+			"stoa channel close 0x00",
+			"stoa channel finalize 0x00 0x01",
+			"stoa channel settle",
+			"stoa call http://x -X POST -d @file -H a:b -H c:d --max-price 0.1 --open 1",
+			"stoa serve --upstream http://127.0.0.1:8080 --price 0.0001",
+			"stoa demo --calls 10 --consumers 2",
+		] {
+			assert!(parse(line).is_ok(), "{line}");
+		}
+	}
+}

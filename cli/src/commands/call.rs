@@ -1,0 +1,357 @@
+//! `stoa call`.
+
+use super::channel::find;
+use crate::{
+	amount::Unit,
+	cli::Call,
+	context::{open_store, Context},
+	keys::KeyPair,
+	output::{money, note, Failure, Format, Report},
+};
+use std::{
+	fs,
+	io::{self, Read, Write},
+	path::Path,
+	sync::Arc,
+	time::Duration,
+};
+use stoa_client::{
+	chain::{calls, to_hex, At, Chain, ChannelInfo, OpenChannel, Phase, SubmitOptions, Wait},
+	http::{HttpError, HttpPolicy, PaidClient, PaidRequest, PaidResponse},
+	keys::format_account,
+	payer::{PayError, Payer, Policy, Refusal},
+};
+use stoa_primitives::{channel::DEFAULT_GRACE, AccountId, AssetId, Balance, BlockNumber};
+
+/// Run `stoa call`.
+///
+/// # Errors
+///
+/// Those of keys, amounts, stores, chain and seller.
+pub async fn run(context: &Context, args: &Call) -> Result<Report, Failure> {
+	let key = context.key()?;
+	let request = request(args)?;
+	let chain = context.chain().await?;
+	let unit = context.unit(&chain, &args.asset.asset).await?;
+	let max_price = unit.parse_positive(&args.max_price)?;
+	let open = args.open.as_deref().map(|text| unit.parse_positive(text)).transpose()?;
+
+	let store = open_store(&context.payer_store(&chain, &key.account_id())).await?;
+	let payer = Payer::new(store, chain.genesis(), Policy::per_call(max_price))?;
+	let buyer = Buyer { context, chain: &chain, key: &key, payer: &payer, unit: &unit, open };
+	buyer.refresh().await?;
+	let policy = HttpPolicy {
+		asset: Some(unit.asset.clone()),
+		timeout: Duration::from_secs(args.timeout),
+		..HttpPolicy::new(max_price)
+	};
+	let client = PaidClient::new(payer.clone(), Arc::new(chain.clone()), policy)?;
+
+	// Three things can be put right, once each: a missing channel, a deposit that is used up, and
+	// what this process does not know of the last call of another one.
+	let mut helped = 0;
+	let response = loop {
+		match client.send(request.clone()).await {
+			Ok(response) => break response,
+			Err(error) if helped < 3 && buyer.help(&error).await? => helped += 1,
+			Err(error) => return Err(explain(error, &unit)),
+		}
+	};
+	finish(context, &unit, &response)
+}
+
+/// Who calls, and with what.
+struct Buyer<'a> {
+	context: &'a Context,
+	chain: &'a Chain,
+	key: &'a KeyPair,
+	payer: &'a Payer,
+	unit: &'a Unit,
+	open: Option<Balance>,
+}
+
+impl Buyer<'_> {
+	/// Bring what the store says of channels up to date, and forget those that have ended.
+	async fn refresh(&self) -> Result<(), Failure> {
+		for channel in self.payer.channels() {
+			match self.chain.channel(&channel.id, At::Best).await? {
+				Some(info) => self.payer.add_channel(&info, self.key.voucher.clone()).await?,
+				// Seen to be gone in finalized state as well: it cannot come back.
+				None if self.chain.channel(&channel.id, At::Finalized).await?.is_none() => {
+					self.payer.remove_channel(&channel.id).await?
+				},
+				None => {},
+			}
+		}
+		Ok(())
+	}
+
+	/// Put right what `error` says is missing, if `--open` allows it. Returns whether to try again.
+	async fn help(&self, error: &HttpError) -> Result<bool, Failure> {
+		match error {
+			HttpError::ChannelMissing { payee, asset, min_grace, .. } => {
+				if let Some(info) = self.adopt(payee, asset).await? {
+					note(&format!("using channel {}", to_hex(info.id)));
+					return Ok(true);
+				}
+				let Some(deposit) = self.open else { return Ok(false) };
+				let info = self.open(payee, asset, deposit, *min_grace).await?;
+				note(&format!(
+					"opened channel {} with {}",
+					to_hex(info.id),
+					self.unit.show(deposit)
+				));
+				Ok(true)
+			},
+			HttpError::TopUpNeeded { channel, shortfall } => {
+				let Some(deposit) = self.open else { return Ok(false) };
+				let amount = deposit.max(*shortfall);
+				let options = self.finalized().await?;
+				let call = calls::top_up(*channel, amount);
+				self.chain.submit(&call, &self.key.account, options).await?;
+				let info = find(self.chain, channel).await?;
+				self.payer.add_channel(&info, self.key.voucher.clone()).await?;
+				note(&format!(
+					"topped up channel {} by {}",
+					to_hex(channel),
+					self.unit.show(amount)
+				));
+				Ok(true)
+			},
+			// The seller has just told what the last voucher was, and the next does not fit the
+			// deposit: the second try says which channel is short.
+			HttpError::Pay(PayError::Refused(Refusal::DepositTooLow { .. })) => Ok(true),
+			_ => Ok(false),
+		}
+	}
+
+	/// A channel that this key has opened to `payee` before, and that the store does not know.
+	async fn adopt(
+		&self,
+		payee: &AccountId,
+		asset: &AssetId,
+	) -> Result<Option<ChannelInfo>, Failure> {
+		let known: Vec<_> = self.payer.channels().iter().map(|channel| channel.id).collect();
+		let payer = self.key.account_id();
+		let fits = |info: &ChannelInfo| {
+			info.payer == payer
+				&& info.payee == *payee
+				&& info.asset == *asset
+				&& info.phase == Phase::Open
+				&& info.key == self.key.voucher.key()
+				&& !known.contains(&info.id)
+		};
+		let found = self.chain.channels(At::Finalized).await?.into_iter().find(fits);
+		if let Some(info) = &found {
+			self.payer.add_channel(info, self.key.voucher.clone()).await?;
+		}
+		Ok(found)
+	}
+
+	async fn open(
+		&self,
+		payee: &AccountId,
+		asset: &AssetId,
+		deposit: Balance,
+		min_grace: BlockNumber,
+	) -> Result<ChannelInfo, Failure> {
+		let open = OpenChannel {
+			payee: payee.clone(),
+			asset: asset.clone(),
+			deposit,
+			key: self.key.voucher.key(),
+			grace: min_grace.max(DEFAULT_GRACE),
+		};
+		let options = self.finalized().await?;
+		let (info, _) = self.chain.open_channel(open, &self.key.account, options).await?;
+		self.payer.add_channel(&info, self.key.voucher.clone()).await?;
+		Ok(info)
+	}
+
+	/// Sellers believe finalized state only.
+	async fn finalized(&self) -> Result<SubmitOptions, Failure> {
+		let options = self.context.options(self.chain, self.key).await?;
+		Ok(SubmitOptions { wait: Wait::Finalized, ..options })
+	}
+}
+
+/// What a refused call means for who typed it.
+fn explain(error: HttpError, unit: &Unit) -> Failure {
+	match error {
+		HttpError::ChannelMissing { payee, suggested_deposit, .. } => {
+			let address = format_account(&payee);
+			let deposit = unit.number(suggested_deposit);
+			Failure::new(
+				format!("there is no channel to the seller {address}"),
+				format!(
+					"pass --open {deposit}, or open one: stoa channel open {address} {deposit}"
+				),
+			)
+			.with("payee", address)
+			.with("suggested_deposit", money(unit, suggested_deposit))
+		},
+		HttpError::TopUpNeeded { channel, shortfall } => Failure::new(
+			format!("the deposit of channel {} is used up", to_hex(channel)),
+			format!(
+				"pass --open AMOUNT to add to it, or: stoa channel top-up {} {}",
+				to_hex(channel),
+				unit.number(shortfall)
+			),
+		)
+		.with("channel", to_hex(channel))
+		.with("shortfall", money(unit, shortfall)),
+		HttpError::PriceAboveLimit { price, limit } => Failure::new(
+			format!(
+				"the call costs {}, more than the limit of {}",
+				unit.show(price),
+				unit.show(limit)
+			),
+			format!("pass --max-price {} if it is worth that much", unit.number(price)),
+		)
+		.with("price", money(unit, price)),
+		HttpError::WrongAsset { actual, .. } => Failure::new(
+			format!("the seller wants to be paid in {}", show_asset(&actual)),
+			match actual {
+				AssetId::Native => "pass --asset native".into(),
+				AssetId::WithId(id) => format!("pass --asset {id}"),
+			},
+		),
+		other => Failure::from(other),
+	}
+}
+
+fn show_asset(asset: &AssetId) -> String {
+	match asset {
+		AssetId::Native => "the native token".into(),
+		AssetId::WithId(id) => format!("asset {id}"),
+	}
+}
+
+/// The request that the arguments describe.
+fn request(args: &Call) -> Result<PaidRequest, Failure> {
+	let body = args.data.as_deref().map(body).transpose()?;
+	let method = args.method.clone().unwrap_or_else(|| match &body {
+		Some(_) => "POST".into(),
+		None => "GET".into(),
+	});
+	let mut request = PaidRequest {
+		method: method.to_ascii_uppercase(),
+		url: args.url.clone(),
+		headers: Vec::new(),
+		body: body.unwrap_or_default(),
+	};
+	for header in &args.headers {
+		let (name, value) = header.split_once(':').ok_or_else(|| {
+			Failure::new(format!("`{header}` is no header"), "write it as `Name: value`")
+		})?;
+		request.headers.push((name.trim().to_string(), value.trim().to_string()));
+	}
+	Ok(request)
+}
+
+/// The body that `text` names: itself, `@FILE`, or `@-` for standard input.
+fn body(text: &str) -> Result<Vec<u8>, Failure> {
+	let read = match text.strip_prefix('@') {
+		None => return Ok(text.as_bytes().to_vec()),
+		Some("-") => {
+			let mut bytes = Vec::new();
+			io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+		},
+		Some(path) => fs::read(Path::new(path)),
+	};
+	read.map_err(|error| {
+		Failure::new(
+			format!("the body {text} cannot be read: {error}"),
+			"name a file that can be read",
+		)
+	})
+}
+
+/// Print the answer as it was asked for.
+fn finish(context: &Context, unit: &Unit, response: &PaidResponse) -> Result<Report, Failure> {
+	let text = String::from_utf8_lossy(&response.body);
+	let good = (200..400).contains(&response.status);
+	if context.format() == Format::Text {
+		// The body as it came, byte for byte; what was paid does not belong to it.
+		let mut out = io::stdout().lock();
+		let _ = out.write_all(&response.body).and_then(|()| out.flush());
+		note(&format!("paid {}, status {}", unit.show(response.paid), response.status));
+	}
+	if !good {
+		return Err(Failure::new(
+			format!("the seller answered with status {}", response.status),
+			match response.paid {
+				0 => "nothing was paid".into(),
+				paid => format!("{} was paid for the answer", unit.show(paid)),
+			},
+		)
+		.with("status", response.status)
+		.with("paid", money(unit, response.paid))
+		.with("body", text.into_owned()));
+	}
+	let report = Report::default()
+		.with("status", response.status)
+		.with("paid", money(unit, response.paid))
+		.with("body", text.clone().into_owned());
+	Ok(match std::str::from_utf8(&response.body) {
+		Ok(_) => report,
+		Err(_) => report.with("body_hex", hex::encode(&response.body)),
+	})
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::cli::{Cli, Command};
+	use clap::Parser;
+
+	fn parse(line: &[&str]) -> Call {
+		let line = ["stoa", "call", "http://x/y", "--max-price", "1"].iter().chain(line);
+		match Cli::try_parse_from(line).unwrap().command {
+			Command::Call(call) => call,
+			other => panic!("{other:?}"),
+		}
+	}
+
+	#[test]
+	fn requests_should_follow_the_arguments() {
+		let plain = request(&parse(&[])).unwrap();
+		assert_eq!((plain.method.as_str(), plain.body.len()), ("GET", 0));
+		let posted = request(&parse(&["-d", "text", "-H", "A: b:c", "-H", "X:y"])).unwrap();
+		assert_eq!(posted.method, "POST");
+		assert_eq!(posted.body, b"text");
+		let header = |name: &str, value: &str| (name.to_string(), value.to_string());
+		assert_eq!(posted.headers, [header("A", "b:c"), header("X", "y")]);
+		assert_eq!(request(&parse(&["-X", "put", "-d", "x"])).unwrap().method, "PUT");
+	}
+
+	#[test]
+	fn bodies_should_be_read_from_files() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("body");
+		fs::write(&path, [0, 159, 146]).unwrap();
+		assert_eq!(body(&format!("@{}", path.display())).unwrap(), [0, 159, 146]);
+		let failure = body("@/does/not/exist").unwrap_err();
+		assert!(failure.cause.contains("/does/not/exist"));
+	}
+
+	#[test]
+	fn headers_should_be_refused_without_a_colon() {
+		assert!(request(&parse(&["-H", "nothing"])).is_err());
+	}
+
+	#[test]
+	fn refusals_should_say_what_to_type() {
+		let unit = Unit::development();
+		let payee = AccountId::new([1; 32]);
+		let missing = HttpError::ChannelMissing {
+			payee: payee.clone(),
+			asset: unit.asset.clone(),
+			suggested_deposit: 1_000_000,
+			min_grace: 450,
+		};
+		assert!(explain(missing, &unit).advice.contains("--open 1,"));
+		let dear = HttpError::PriceAboveLimit { price: 200, limit: 100 };
+		assert!(explain(dear, &unit).advice.contains("--max-price 0.0002"));
+	}
+}

@@ -1,0 +1,177 @@
+//! The chain, as agents need it: reading accounts, agents and channels, and submitting calls.
+//!
+//! [`Chain`] is a connection to one node. What drives the channel machines needs less and asks for
+//! a [`ChainView`] or a [`PayeeChain`], so that it can be tested without a node. All code that the
+//! runtime's metadata generates is used inside this module and nowhere else.
+
+mod api;
+pub mod calls;
+mod error;
+mod events;
+mod online;
+mod state;
+mod submit;
+mod view;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+pub use self::state::{AssetMetadata, LifetimeTotals, Solvency};
+pub use self::{
+	calls::Call,
+	error::{ChainError, DispatchFailure},
+	events::{EventRecord, MarketEvent},
+	online::{Chain, ConnectOptions},
+	submit::{FeeAsset, FeePaid, SignedChain, SubmitOptions, Submitted, Wait},
+	view::{ChainView, Claim, PayeeChain, SettleOutcome, Skip},
+};
+
+use stoa_primitives::{
+	agent::{Manifest, Status},
+	channel::{Cap, ChannelId, DEFAULT_GRACE},
+	keys::Key,
+	money::ScheduleId,
+	AccountId, AssetId, Balance, BlockNumber, H256,
+};
+
+/// At which block to read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum At {
+	/// The best block: newest, may be reverted.
+	Best,
+	/// The last finalized block: older by a few seconds, never reverted.
+	#[default]
+	Finalized,
+	/// The block of this hash.
+	Hash(H256),
+}
+
+/// A block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BlockRef {
+	/// Its number.
+	pub number: BlockNumber,
+	/// Its hash.
+	pub hash: H256,
+}
+
+/// Native tokens of an account, in units of 10⁻¹² STOA.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct NativeBalance {
+	/// What is not reserved; a part of it may be frozen.
+	pub free: Balance,
+	/// What is held as storage deposits and the like.
+	pub reserved: Balance,
+	/// What of `free` cannot be spent.
+	pub frozen: Balance,
+}
+
+/// An agent's record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AgentInfo {
+	/// Who answers for it.
+	pub operator: AccountId,
+	/// Whether it may act, its lease aside.
+	pub status: Status,
+	/// Where it describes itself; gone once it is retired.
+	pub manifest: Option<Manifest>,
+	/// Last block of its lease.
+	pub lease_until: BlockNumber,
+	/// How often its operator has changed.
+	pub epoch: u32,
+	/// Who may accept it as its next operator.
+	pub transfer_to: Option<AccountId>,
+	/// Whether it may act at the block that was read.
+	pub active: bool,
+}
+
+/// Whether a channel's close was requested.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+	/// It was not.
+	Open,
+	/// The grace period runs or is over.
+	Closing {
+		/// First block in which nothing can be settled any more.
+		ends: BlockNumber,
+	},
+}
+
+/// A channel as the chain knows it. Amounts are in units of its asset.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChannelInfo {
+	/// Channel id.
+	pub id: ChannelId,
+	/// The side that pays.
+	pub payer: AccountId,
+	/// The side that is paid.
+	pub payee: AccountId,
+	/// In what is paid.
+	pub asset: AssetId,
+	/// The key that signs vouchers.
+	pub key: Key,
+	/// All that was ever locked.
+	pub deposit: Balance,
+	/// All that was ever paid, over all lanes.
+	pub settled: Balance,
+	/// What lane 0 has paid.
+	pub lane0: Balance,
+	/// How many lanes there are.
+	pub lanes: u16,
+	/// Grace period, in blocks.
+	pub grace: BlockNumber,
+	/// Whether a close was requested.
+	pub phase: Phase,
+	/// The velocity cap, if any.
+	pub cap: Option<Cap>,
+	/// The fee schedule that holds until the channel ends.
+	pub schedule: ScheduleId,
+	/// The nonce of the pair that is part of the id.
+	pub nonce: u64,
+}
+
+impl ChannelInfo {
+	/// What has been paid on a lane.
+	pub fn lane_settled(&self, lane: u32) -> Balance {
+		// The runtime opens channels of one lane; another has paid nothing.
+		if lane == 0 {
+			self.lane0
+		} else {
+			0
+		}
+	}
+}
+
+/// What a channel is opened with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenChannel {
+	/// The side that will be paid.
+	pub payee: AccountId,
+	/// In what.
+	pub asset: AssetId,
+	/// Credits to lock, in units of the asset.
+	pub deposit: Balance,
+	/// The key that will sign vouchers.
+	pub key: Key,
+	/// Grace period, in blocks.
+	pub grace: BlockNumber,
+}
+
+impl OpenChannel {
+	/// A channel with the default grace period of one hour.
+	pub fn new(payee: AccountId, asset: AssetId, deposit: Balance, key: Key) -> Self {
+		Self { payee, asset, deposit, key, grace: DEFAULT_GRACE }
+	}
+}
+
+/// `0x` and lower-case hex digits.
+pub fn to_hex(bytes: impl AsRef<[u8]>) -> String {
+	format!("0x{}", hex::encode(bytes))
+}
+
+/// The inverse of [`to_hex`] for 32 bytes; case does not matter, the `0x` may be missing.
+pub fn parse_hash(text: &str) -> Option<[u8; 32]> {
+	let mut out = [0u8; 32];
+	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut out).ok()?;
+	Some(out)
+}

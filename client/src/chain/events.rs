@@ -1,0 +1,386 @@
+//! What happened in a block, as an auditor needs it to recompute every figure.
+
+use super::{api, DispatchFailure};
+use stoa_primitives::{
+	channel::{ChannelId, SkipReason},
+	keys::Key,
+	money::{ScheduleId, Shares, Source},
+	AccountId, AssetId, Balance, BlockNumber,
+};
+use subxt::Metadata;
+
+/// An event and the extrinsic that caused it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EventRecord {
+	/// Place of the extrinsic in the block; `None` for events of the block itself.
+	pub extrinsic: Option<u32>,
+	/// What happened.
+	pub event: MarketEvent,
+}
+
+/// An event. Amounts are in units of the asset that is named, or of the channel's asset.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MarketEvent {
+	/// `FeeSplit.Settled`: market money changed owner.
+	Settled {
+		/// What was settled.
+		source: Source,
+		/// The side that paid.
+		payer: AccountId,
+		/// The side that was paid.
+		provider: AccountId,
+		/// The asset.
+		asset: AssetId,
+		/// Before shares were taken; the sum of the shares.
+		gross: Balance,
+		/// What provider, platform and referral side received.
+		shares: Shares,
+		/// What of the referral share was due to no referrer.
+		growth_pool: Balance,
+		/// The schedule whose rates applied.
+		schedule: ScheduleId,
+	},
+	/// `Referrals.Rewarded`: a referrer's part of a referral share.
+	Rewarded {
+		/// Who is rewarded.
+		referrer: AccountId,
+		/// Because of whose trade.
+		referee: AccountId,
+		/// The asset.
+		asset: AssetId,
+		/// How much.
+		amount: Balance,
+		/// Steps from referee to referrer, 1 for the direct one.
+		level: u8,
+	},
+	/// `Referrals.ReferrerBound`: it was fixed who brought an agent.
+	ReferrerBound {
+		/// The agent.
+		referee: AccountId,
+		/// Who brought it.
+		referrer: AccountId,
+	},
+	/// `Referrals.CodeClaimed`.
+	CodeClaimed {
+		/// The code, as text.
+		code: Vec<u8>,
+		/// Whom it names.
+		owner: AccountId,
+	},
+	/// `Credits.Deposited`: real assets came into custody.
+	Deposited {
+		/// Who paid them in.
+		who: AccountId,
+		/// Who was credited.
+		beneficiary: AccountId,
+		/// The asset.
+		asset: AssetId,
+		/// How much.
+		amount: Balance,
+	},
+	/// `Credits.Withdrawn`: real assets left custody.
+	Withdrawn {
+		/// Whose credits they were.
+		who: AccountId,
+		/// Who received them.
+		to: AccountId,
+		/// The asset.
+		asset: AssetId,
+		/// How much.
+		amount: Balance,
+	},
+	/// `Agents.Registered`.
+	Registered {
+		/// The agent.
+		agent: AccountId,
+		/// Who answers for it.
+		operator: AccountId,
+		/// Last block of its lease.
+		lease_until: BlockNumber,
+	},
+	/// `Agents.Renewed`.
+	Renewed {
+		/// The agent.
+		agent: AccountId,
+		/// Last block of its lease.
+		lease_until: BlockNumber,
+	},
+	/// `Channels.Opened`.
+	Opened {
+		/// Channel id.
+		id: ChannelId,
+		/// The side that pays.
+		payer: AccountId,
+		/// The side that is paid.
+		payee: AccountId,
+		/// In what is paid.
+		asset: AssetId,
+		/// Credits locked.
+		deposit: Balance,
+		/// The key that signs vouchers.
+		key: Key,
+		/// Grace period, in blocks.
+		grace: BlockNumber,
+		/// The nonce of the pair that is part of the id.
+		nonce: u64,
+		/// The fee schedule that holds until the channel ends.
+		schedule: ScheduleId,
+	},
+	/// `Channels.ToppedUp`.
+	ToppedUp {
+		/// Channel id.
+		id: ChannelId,
+		/// By how much.
+		amount: Balance,
+		/// The whole deposit from now on.
+		deposit: Balance,
+	},
+	/// `Channels.Claimed`: an item was paid.
+	Claimed {
+		/// Channel id.
+		id: ChannelId,
+		/// Lane within the channel.
+		lane: u32,
+		/// What was paid now, before shares were taken.
+		amount: Balance,
+		/// What has been paid over the channel's life.
+		settled: Balance,
+	},
+	/// `Channels.Skipped`: an item was not paid.
+	Skipped {
+		/// Place of the item in the batch, from 0.
+		index: u32,
+		/// Channel id.
+		id: ChannelId,
+		/// Lane within the channel.
+		lane: u32,
+		/// Why.
+		reason: SkipReason,
+	},
+	/// `Channels.SettlementRefused`: why the next skipped item could not be paid.
+	SettlementRefused {
+		/// Channel id.
+		id: ChannelId,
+		/// What the settlement says.
+		error: DispatchFailure,
+	},
+	/// `Channels.BatchSettled`: a batch was worked through.
+	BatchSettled {
+		/// Who submitted it.
+		by: AccountId,
+		/// How many items were paid.
+		paid_items: u32,
+		/// How many were skipped.
+		skipped_items: u32,
+	},
+	/// `Channels.CloseRequested`: a grace period has begun.
+	CloseRequested {
+		/// Channel id.
+		id: ChannelId,
+		/// First block in which nothing can be settled any more.
+		ends: BlockNumber,
+	},
+	/// `Channels.CloseCancelled`.
+	CloseCancelled {
+		/// Channel id.
+		id: ChannelId,
+	},
+	/// `Channels.Closed`: a channel has ended.
+	Closed {
+		/// Channel id.
+		id: ChannelId,
+		/// All that was ever paid through it, before shares were taken.
+		paid: Balance,
+		/// What went back to the payer.
+		refunded: Balance,
+	},
+	/// A transaction fee was taken.
+	FeePaid {
+		/// Who paid it.
+		who: AccountId,
+		/// In credits of this asset; `None` for native tokens.
+		asset: Option<AssetId>,
+		/// Fee and tip.
+		amount: Balance,
+		/// The tip alone.
+		tip: Balance,
+	},
+	/// `System.ExtrinsicFailed`.
+	ExtrinsicFailed(DispatchFailure),
+	/// `Utility.ItemFailed`: one call of a `force_batch` failed.
+	ItemFailed(DispatchFailure),
+	/// Another event of the runtime.
+	Other {
+		/// The pallet.
+		pallet: String,
+		/// The event.
+		name: String,
+	},
+}
+
+/// The generated error of the runtime, in the words of its metadata.
+pub(super) fn failure(
+	error: &api::runtime_types::sp_runtime::DispatchError,
+	metadata: &Metadata,
+) -> DispatchFailure {
+	use api::runtime_types::sp_runtime::DispatchError as E;
+	let plain = |name: &str, doc: &str| DispatchFailure {
+		pallet: String::new(),
+		name: name.into(),
+		doc: doc.into(),
+	};
+	match error {
+		E::Module(module) => metadata
+			.pallet_by_error_index(module.index)
+			.and_then(|pallet| {
+				let variant = pallet.error_variant_by_index(*module.error.first()?)?;
+				Some(DispatchFailure {
+					pallet: pallet.name().into(),
+					name: variant.name.clone(),
+					doc: variant.docs.join(" ").split_whitespace().collect::<Vec<_>>().join(" "),
+				})
+			})
+			.unwrap_or_else(|| plain("Module", "an error that the metadata does not name")),
+		E::Token(token) => plain(&format!("Token.{token:?}"), "an asset cannot be moved like that"),
+		E::Arithmetic(error) => {
+			plain(&format!("Arithmetic.{error:?}"), "an amount is out of range")
+		},
+		E::BadOrigin => plain("BadOrigin", "the signer may not do this"),
+		E::Unavailable => plain("Unavailable", "not possible on this chain or at this time"),
+		other => plain(&format!("{other:?}"), ""),
+	}
+}
+
+/// Reads one event. `None` when it cannot be decoded with this client's metadata.
+pub(super) fn decode(event: api::Event, metadata: &Metadata) -> Option<MarketEvent> {
+	use api::{
+		agents::Event as Agents, channels::Event as Channels, credits::Event as Credits,
+		fee_split::Event as FeeSplit, referrals::Event as Referrals, Event,
+	};
+	Some(match event {
+		Event::FeeSplit(FeeSplit::Settled {
+			source,
+			payer,
+			provider,
+			asset,
+			gross,
+			shares,
+			growth_pool,
+			schedule,
+			..
+		}) => MarketEvent::Settled {
+			source: source.0,
+			payer: payer.0,
+			provider: provider.0,
+			asset: asset.0,
+			gross,
+			shares: shares.0,
+			growth_pool,
+			schedule,
+		},
+		Event::Referrals(Referrals::Rewarded { referrer, referee, asset, amount, level }) => {
+			MarketEvent::Rewarded {
+				referrer: referrer.0,
+				referee: referee.0,
+				asset: asset.0,
+				amount,
+				level,
+			}
+		},
+		Event::Referrals(Referrals::ReferrerBound { referee, referrer }) => {
+			MarketEvent::ReferrerBound { referee: referee.0, referrer: referrer.0 }
+		},
+		Event::Referrals(Referrals::CodeClaimed { code, owner }) => {
+			MarketEvent::CodeClaimed { code: code.0, owner: owner.0 }
+		},
+		Event::Credits(Credits::Deposited { who, beneficiary, asset, amount }) => {
+			MarketEvent::Deposited {
+				who: who.0,
+				beneficiary: beneficiary.0,
+				asset: asset.0,
+				amount,
+			}
+		},
+		Event::Credits(Credits::Withdrawn { who, to, asset, amount }) => {
+			MarketEvent::Withdrawn { who: who.0, to: to.0, asset: asset.0, amount }
+		},
+		Event::Agents(Agents::Registered { agent, operator, lease_until }) => {
+			MarketEvent::Registered { agent: agent.0, operator: operator.0, lease_until }
+		},
+		Event::Agents(Agents::Renewed { agent, lease_until }) => {
+			MarketEvent::Renewed { agent: agent.0, lease_until }
+		},
+		Event::Channels(Channels::Opened {
+			id,
+			payer,
+			payee,
+			asset,
+			deposit,
+			key,
+			grace,
+			nonce,
+			schedule,
+			..
+		}) => MarketEvent::Opened {
+			id,
+			payer: payer.0,
+			payee: payee.0,
+			asset: asset.0,
+			deposit,
+			key: key.0,
+			grace,
+			nonce,
+			schedule,
+		},
+		Event::Channels(Channels::ToppedUp { id, amount, deposit, .. }) => {
+			MarketEvent::ToppedUp { id, amount, deposit }
+		},
+		Event::Channels(Channels::Claimed { id, lane, amount, settled }) => {
+			MarketEvent::Claimed { id, lane, amount, settled }
+		},
+		Event::Channels(Channels::Skipped { index, id, lane, reason }) => {
+			MarketEvent::Skipped { index, id, lane, reason: reason.0 }
+		},
+		Event::Channels(Channels::SettlementRefused { id, error, .. }) => {
+			MarketEvent::SettlementRefused { id, error: failure(&error, metadata) }
+		},
+		Event::Channels(Channels::BatchSettled { by, paid_items, skipped_items }) => {
+			MarketEvent::BatchSettled { by: by.0, paid_items, skipped_items }
+		},
+		Event::Channels(Channels::CloseRequested { id, ends, .. }) => {
+			MarketEvent::CloseRequested { id, ends }
+		},
+		Event::Channels(Channels::CloseCancelled { id }) => MarketEvent::CloseCancelled { id },
+		Event::Channels(Channels::Closed { id, paid, refunded, .. }) => {
+			MarketEvent::Closed { id, paid, refunded }
+		},
+		Event::TransactionPayment(api::transaction_payment::Event::TransactionFeePaid {
+			who,
+			actual_fee,
+			tip,
+		}) => MarketEvent::FeePaid { who: who.0, asset: None, amount: actual_fee, tip },
+		Event::AssetTxPayment(api::asset_tx_payment::Event::AssetTxFeePaid {
+			who,
+			actual_fee,
+			tip,
+			asset_id,
+		}) => MarketEvent::FeePaid {
+			who: who.0,
+			asset: asset_id.map(|asset| asset.0),
+			amount: actual_fee,
+			tip,
+		},
+		Event::System(api::system::Event::ExtrinsicFailed { dispatch_error, .. }) => {
+			MarketEvent::ExtrinsicFailed(failure(&dispatch_error, metadata))
+		},
+		Event::Utility(api::utility::Event::ItemFailed { error }) => {
+			MarketEvent::ItemFailed(failure(&error, metadata))
+		},
+		// What sudo wraps fails without failing the extrinsic: report it as if it had.
+		Event::Sudo(api::sudo::Event::Sudid { sudo_result: Err(error) }) => {
+			MarketEvent::ExtrinsicFailed(failure(&error, metadata))
+		},
+		_ => return None,
+	})
+}

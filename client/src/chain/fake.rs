@@ -1,0 +1,168 @@
+//! A chain in memory, for tests.
+
+use super::*;
+use futures::{future::BoxFuture, FutureExt};
+use std::{
+	collections::HashMap,
+	sync::{Mutex, MutexGuard},
+};
+use stoa_primitives::channel::{Item, Proof, SkipReason};
+
+/// The asset of [`channel`].
+pub const ASSET: AssetId = AssetId::WithId(1);
+
+/// The hash of the best block; every other hash is that of a finalized one.
+const BEST: H256 = H256::repeat_byte(0xBE);
+
+/// The payee of [`channel`].
+pub fn payee() -> AccountId {
+	AccountId::new([2; 32])
+}
+
+/// An open channel of one lane.
+pub fn channel(id: ChannelId, key: Key, deposit: Balance) -> ChannelInfo {
+	ChannelInfo {
+		id,
+		payer: AccountId::new([1; 32]),
+		payee: payee(),
+		asset: ASSET,
+		key,
+		deposit,
+		settled: 0,
+		lane0: 0,
+		lanes: 1,
+		grace: DEFAULT_GRACE,
+		phase: Phase::Open,
+		cap: None,
+		schedule: 0,
+		nonce: 0,
+	}
+}
+
+#[derive(Default)]
+pub struct State {
+	pub number: BlockNumber,
+	pub best: HashMap<ChannelId, ChannelInfo>,
+	pub finalized: HashMap<ChannelId, ChannelInfo>,
+	pub down: bool,
+	pub reads: usize,
+	pub batches: Vec<Vec<Item>>,
+}
+
+/// Two views of channels, best and finalized, which a test moves as it likes.
+pub struct FakeChain {
+	pub genesis: H256,
+	state: Mutex<State>,
+}
+
+impl FakeChain {
+	pub fn new(genesis: H256) -> Self {
+		Self { genesis, state: Mutex::new(State { number: 100, ..State::default() }) }
+	}
+
+	pub fn state(&self) -> MutexGuard<'_, State> {
+		self.state.lock().unwrap()
+	}
+
+	/// Puts a channel into both views.
+	pub fn put(&self, channel: ChannelInfo) {
+		let mut state = self.state();
+		state.best.insert(channel.id, channel.clone());
+		state.finalized.insert(channel.id, channel);
+	}
+
+	fn up(&self) -> Result<MutexGuard<'_, State>, ChainError> {
+		let state = self.state();
+		if state.down {
+			return Err(ChainError::Rpc { reason: "down".into() });
+		}
+		Ok(state)
+	}
+}
+
+impl ChainView for FakeChain {
+	fn genesis(&self) -> H256 {
+		self.genesis
+	}
+
+	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
+		async move {
+			let hash = if at == At::Best { BEST } else { H256::zero() };
+			Ok(BlockRef { number: self.up()?.number, hash })
+		}
+		.boxed()
+	}
+
+	fn channel(
+		&self,
+		id: ChannelId,
+		at: At,
+	) -> BoxFuture<'_, Result<Option<ChannelInfo>, ChainError>> {
+		async move {
+			let mut state = self.up()?;
+			state.reads += 1;
+			let best = matches!(at, At::Best) || at == At::Hash(BEST);
+			let view = if best { &state.best } else { &state.finalized };
+			Ok(view.get(&id).cloned())
+		}
+		.boxed()
+	}
+}
+
+impl PayeeChain for FakeChain {
+	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<SettleOutcome, ChainError>> {
+		async move {
+			let mut state = self.up()?;
+			state.batches.push(items.clone());
+			let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
+			for (index, item) in (0u32..).zip(items) {
+				let Proof::Voucher { cumulative, .. } = item.proof;
+				let take = item.capture.unwrap_or(cumulative);
+				let mut skip = |reason| {
+					let (channel, lane) = (item.channel, item.lane);
+					skipped.push(Skip { index, channel, lane, reason });
+				};
+				let Some(channel) = state.best.get_mut(&item.channel) else {
+					skip(SkipReason::UnknownChannel);
+					continue;
+				};
+				if take <= channel.settled {
+					skip(SkipReason::Stale);
+					continue;
+				}
+				let amount = take - channel.settled;
+				channel.settled = take;
+				channel.lane0 = take;
+				let settled = channel.settled;
+				claimed.push(Claim { channel: item.channel, lane: item.lane, amount, settled });
+			}
+			state.finalized = state.best.clone();
+			Ok(SettleOutcome { submitted: submitted(), claimed, skipped })
+		}
+		.boxed()
+	}
+
+	fn close(
+		&self,
+		channel: ChannelId,
+		_: Option<Item>,
+	) -> BoxFuture<'_, Result<Submitted, ChainError>> {
+		async move {
+			let mut state = self.up()?;
+			state.best.remove(&channel);
+			state.finalized.remove(&channel);
+			Ok(submitted())
+		}
+		.boxed()
+	}
+}
+
+fn submitted() -> Submitted {
+	Submitted {
+		block: BlockRef { number: 1, hash: H256::zero() },
+		extrinsic: H256::zero(),
+		index: 1,
+		fee: None,
+		events: Vec::new(),
+	}
+}

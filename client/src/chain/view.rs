@@ -1,0 +1,75 @@
+//! The part of the chain that the channel machines' drivers need.
+
+use super::{At, BlockRef, ChainError, ChannelInfo, Submitted};
+use futures::future::BoxFuture;
+use stoa_primitives::{
+	channel::{ChannelId, Item, SkipReason},
+	Balance, H256,
+};
+
+/// Reading channels.
+pub trait ChainView: Send + Sync + 'static {
+	/// The hash of block 0, which names the chain.
+	fn genesis(&self) -> H256;
+
+	/// Resolves `at` to a block.
+	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>>;
+
+	/// A channel that has not ended at that block.
+	fn channel(
+		&self,
+		id: ChannelId,
+		at: At,
+	) -> BoxFuture<'_, Result<Option<ChannelInfo>, ChainError>>;
+}
+
+/// Reading channels, and acting as their payee.
+pub trait PayeeChain: ChainView {
+	/// Submits one best-effort batch of claims, in ascending order of (channel, lane), at most
+	/// [`MAX_BATCH`](stoa_primitives::channel::MAX_BATCH) of them.
+	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<SettleOutcome, ChainError>>;
+
+	/// Claims a last item, if there is one, and ends the channel at once.
+	fn close(
+		&self,
+		channel: ChannelId,
+		last: Option<Item>,
+	) -> BoxFuture<'_, Result<Submitted, ChainError>>;
+}
+
+/// An item that was paid.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Claim {
+	/// Channel id.
+	pub channel: ChannelId,
+	/// Lane within the channel.
+	pub lane: u32,
+	/// Paid now, before shares were taken.
+	pub amount: Balance,
+	/// Paid over the channel's life.
+	pub settled: Balance,
+}
+
+/// An item that was not paid.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Skip {
+	/// Place in the batch, from 0.
+	pub index: u32,
+	/// Channel id.
+	pub channel: ChannelId,
+	/// Lane within the channel.
+	pub lane: u32,
+	/// Why.
+	pub reason: SkipReason,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug)]
+pub struct SettleOutcome {
+	/// The transaction.
+	pub submitted: Submitted,
+	/// The items that were paid.
+	pub claimed: Vec<Claim>,
+	/// The items that were not.
+	pub skipped: Vec<Skip>,
+}

@@ -1,0 +1,631 @@
+//! Calling URLs that cost money.
+//!
+//! [`PaidClient`] sends a request, reads the 402 that comes back, checks it against its own pins and
+//! limits, signs a voucher on one of the payer's channels and repeats the request. It never takes a
+//! chain, a payee beyond the allowed ones, or a price above the limit from a challenge: what does not
+//! fit is an error that says so.
+//!
+//! A voucher counts as used up when a receipt comes back. Without one (the service failed, the
+//! connection broke) the next call sends the same voucher again, so that at most one price unit is
+//! ever at stake.
+
+use crate::{
+	chain::{to_hex, At, ChainError, ChainView, Phase},
+	keys::format_account,
+	payer::{PayError, Payer, Payment, Refusal},
+	payment::{
+		chain_id, parse_challenges, request_hash, response_hash, Challenge, CodecError, Credential,
+		PaymentReceipt, PaymentRequest, Problem, ProblemType, RECEIPT_HEADER,
+	},
+};
+use futures::StreamExt;
+use reqwest::{
+	header::{HeaderMap, HeaderName, HeaderValue, AUTHORIZATION, WWW_AUTHENTICATE},
+	Method, StatusCode, Url,
+};
+use std::{
+	collections::HashMap,
+	sync::{Arc, Mutex, PoisonError},
+	time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use stoa_primitives::{channel::ChannelId, AccountId, AssetId, Balance, BlockNumber, H256};
+
+/// How many challenges are remembered.
+const MAX_CHALLENGES: usize = 1_024;
+
+/// A challenge is not used in its last seconds, so that it is still good when it arrives.
+const EXPIRY_MARGIN: u64 = 5;
+
+/// What the caller allows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpPolicy {
+	/// Most that one call may cost, in units of the asset.
+	pub max_price: Balance,
+	/// The asset to pay in; `None` for any in which there is a channel.
+	pub asset: Option<AssetId>,
+	/// Who may be paid; `None` for anybody to whom there is a channel.
+	pub payees: Option<Vec<AccountId>>,
+	/// Longest time that one exchange may take.
+	pub timeout: Duration,
+	/// Largest answer, in bytes.
+	pub max_body: usize,
+}
+
+impl HttpPolicy {
+	/// At most `max_price` per call, thirty seconds, 16 MiB.
+	pub fn new(max_price: Balance) -> Self {
+		Self {
+			max_price,
+			asset: None,
+			payees: None,
+			timeout: Duration::from_secs(30),
+			max_body: 16 * 1_024 * 1_024,
+		}
+	}
+}
+
+/// Why a call was not made or not paid.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+	/// Not a URL that can be called.
+	#[error("not a usable URL: {0}")]
+	Url(String),
+	/// A header cannot be sent.
+	#[error("not a usable header: {0}")]
+	Header(String),
+	/// The exchange failed. If a voucher was sent, the next call sends it again.
+	#[error("the request failed: {0}")]
+	Transport(String),
+	/// The answer is larger than the caller allows.
+	#[error("the answer is larger than {limit} bytes")]
+	TooLarge {
+		/// What the caller allows.
+		limit: usize,
+	},
+	/// The server wants money and offers no way to pay that is known here.
+	#[error("the server asks for payment in a way that is not supported")]
+	Unsupported,
+	/// The challenge cannot be read.
+	#[error("the server's challenge is malformed: {0}")]
+	Challenge(#[from] CodecError),
+	/// The challenge is for another chain.
+	#[error(
+		"the server wants payment on {}, this client pays on {} only",
+		chain_id(*actual),
+		chain_id(*expected)
+	)]
+	WrongChain {
+		/// The chain of the payer.
+		expected: H256,
+		/// The chain in the challenge.
+		actual: H256,
+	},
+	/// The challenge is for another asset than the caller pays in.
+	#[error("the server wants payment in {actual:?}, the caller pays in {expected:?}")]
+	WrongAsset {
+		/// What the caller pays in.
+		expected: AssetId,
+		/// What the challenge wants.
+		actual: AssetId,
+	},
+	/// The caller does not pay this account.
+	#[error("{} is not among the accounts that may be paid", format_account(payee))]
+	WrongPayee {
+		/// Whom the challenge names.
+		payee: AccountId,
+	},
+	/// The call costs more than the caller allows.
+	#[error("the call costs {price}, the limit is {limit}")]
+	PriceAboveLimit {
+		/// What it costs.
+		price: Balance,
+		/// What the caller allows.
+		limit: Balance,
+	},
+	/// There is no open channel to this payee: open one and add it to the payer.
+	#[error(
+		"no open channel to {}: open one with a deposit of {suggested_deposit} or so, and a grace \
+		period of at least {min_grace} blocks",
+		format_account(payee)
+	)]
+	ChannelMissing {
+		/// Who is to be paid.
+		payee: AccountId,
+		/// In what.
+		asset: AssetId,
+		/// What the payee finds sensible.
+		suggested_deposit: Balance,
+		/// The shortest grace period that the payee accepts, in blocks.
+		min_grace: BlockNumber,
+	},
+	/// The channel's deposit does not suffice.
+	#[error("channel {} is short by {shortfall}: top it up", to_hex(channel))]
+	TopUpNeeded {
+		/// The channel.
+		channel: ChannelId,
+		/// By how much its deposit must rise, at least.
+		shortfall: Balance,
+	},
+	/// The payer refuses, or cannot remember the voucher.
+	#[error(transparent)]
+	Pay(#[from] PayError),
+	/// The chain could not be read.
+	#[error(transparent)]
+	Chain(#[from] ChainError),
+	/// The payee does not accept the voucher, and says why.
+	#[error("the payee refuses the voucher: {} ({})", .0.title, .0.detail.as_deref().unwrap_or(""))]
+	Refused(Box<Problem>),
+}
+
+/// A request that can be sent more than once.
+#[derive(Clone, Debug)]
+pub struct PaidRequest {
+	/// The HTTP method.
+	pub method: String,
+	/// The URL.
+	pub url: String,
+	/// Headers, besides `Authorization`.
+	pub headers: Vec<(String, String)>,
+	/// The body.
+	pub body: Vec<u8>,
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug)]
+pub struct PaidResponse {
+	/// The HTTP status.
+	pub status: u16,
+	/// The headers.
+	pub headers: Vec<(String, String)>,
+	/// The body.
+	pub body: Vec<u8>,
+	/// What was paid, in units of the asset; 0 if nothing was charged.
+	pub paid: Balance,
+	/// The channel that paid.
+	pub channel: Option<ChannelId>,
+	/// The payee's receipt, if it came and if payee, request and answer are what it is signed for.
+	pub receipt: Option<PaymentReceipt>,
+}
+
+struct Reply {
+	status: StatusCode,
+	headers: HeaderMap,
+	body: Vec<u8>,
+}
+
+struct Prepared {
+	method: Method,
+	url: Url,
+	headers: HeaderMap,
+	body: Vec<u8>,
+}
+
+impl Prepared {
+	fn path_and_query(&self) -> String {
+		match self.url.query() {
+			Some(query) => format!("{}?{query}", self.url.path()),
+			None => self.url.path().to_owned(),
+		}
+	}
+
+	/// What a challenge is remembered under: prices may differ from path to path.
+	fn resource(&self) -> String {
+		let origin = self.url.origin().ascii_serialization();
+		format!("{} {origin}{}", self.method, self.url.path())
+	}
+}
+
+struct Inner {
+	http: reqwest::Client,
+	payer: Payer,
+	chain: Arc<dyn ChainView>,
+	policy: HttpPolicy,
+	challenges: Mutex<HashMap<String, Challenge>>,
+}
+
+/// Calls URLs and pays for them. Cheap to clone.
+#[derive(Clone)]
+pub struct PaidClient(Arc<Inner>);
+
+impl PaidClient {
+	/// A client that pays with `payer`, on the chain that `chain` reads.
+	///
+	/// # Errors
+	///
+	/// [`HttpError::Transport`] when no TLS configuration can be loaded, [`HttpError::WrongChain`]
+	/// when payer and `chain` are not of one chain.
+	pub fn new(
+		payer: Payer,
+		chain: Arc<dyn ChainView>,
+		policy: HttpPolicy,
+	) -> Result<Self, HttpError> {
+		if payer.genesis() != chain.genesis() {
+			return Err(HttpError::WrongChain {
+				expected: payer.genesis(),
+				actual: chain.genesis(),
+			});
+		}
+		// No redirects: a redirect must not decide who sees a voucher.
+		let http = reqwest::Client::builder()
+			.redirect(reqwest::redirect::Policy::none())
+			.timeout(policy.timeout)
+			.build()
+			.map_err(transport)?;
+		let challenges = Mutex::default();
+		Ok(Self(Arc::new(Inner { http, payer, chain, policy, challenges })))
+	}
+
+	/// The payer behind this client.
+	pub fn payer(&self) -> &Payer {
+		&self.0.payer
+	}
+
+	/// Calls `GET url`.
+	///
+	/// # Errors
+	///
+	/// [`HttpError`].
+	pub async fn get(&self, url: &str) -> Result<PaidResponse, HttpError> {
+		self.send(PaidRequest {
+			method: "GET".into(),
+			url: url.into(),
+			headers: Vec::new(),
+			body: Vec::new(),
+		})
+		.await
+	}
+
+	/// Calls `POST url` with a body.
+	///
+	/// # Errors
+	///
+	/// [`HttpError`].
+	pub async fn post(
+		&self,
+		url: &str,
+		content_type: &str,
+		body: impl Into<Vec<u8>>,
+	) -> Result<PaidResponse, HttpError> {
+		self.send(PaidRequest {
+			method: "POST".into(),
+			url: url.into(),
+			headers: vec![("content-type".into(), content_type.into())],
+			body: body.into(),
+		})
+		.await
+	}
+
+	/// What `GET url` costs, without paying; `None` if it costs nothing.
+	///
+	/// # Errors
+	///
+	/// [`HttpError`]; limits are not checked.
+	pub async fn quote(&self, url: &str) -> Result<Option<PaymentRequest>, HttpError> {
+		let request = prepare(PaidRequest {
+			method: "GET".into(),
+			url: url.into(),
+			headers: Vec::new(),
+			body: Vec::new(),
+		})?;
+		let reply = self.exchange(&request, None).await?;
+		if reply.status != StatusCode::PAYMENT_REQUIRED {
+			return Ok(None);
+		}
+		Ok(Some(offer(&reply)?.1))
+	}
+
+	/// Makes a call, and pays for it if the server asks.
+	///
+	/// # Errors
+	///
+	/// [`HttpError`]. An HTTP status of 400 and above is not an error here: it is in the response.
+	pub async fn send(&self, request: PaidRequest) -> Result<PaidResponse, HttpError> {
+		let request = prepare(request)?;
+		let challenge = match self.remembered(&request) {
+			Some(challenge) => challenge,
+			None => {
+				let reply = self.exchange(&request, None).await?;
+				if reply.status != StatusCode::PAYMENT_REQUIRED {
+					return Ok(unpaid(reply));
+				}
+				self.remember(&request, offer(&reply)?.0)
+			},
+		};
+		let terms = challenge.terms()?;
+		self.check(&terms)?;
+		let Some(channel) = self.0.payer.find(&terms.payee, &terms.asset) else {
+			return Err(missing(terms));
+		};
+		let payment = self.pay(&channel, terms.amount).await?;
+		self.call(&request, challenge, terms, payment).await
+	}
+
+	/// Sends the voucher; puts a stale challenge or a stale voucher right at most once each.
+	async fn call(
+		&self,
+		request: &Prepared,
+		mut challenge: Challenge,
+		mut terms: PaymentRequest,
+		mut payment: Payment,
+	) -> Result<PaidResponse, HttpError> {
+		let (mut renewed, mut corrected) = (false, false);
+		loop {
+			let credential = Credential::new(challenge.clone(), payment.signed());
+			let reply = self.exchange(request, Some(&credential)).await?;
+			if let Some(header) = reply.headers.get(RECEIPT_HEADER) {
+				let receipt = self.receipt(header, request, &reply, &terms, &payment);
+				return Ok(paid(reply, payment, receipt));
+			}
+			let Some(problem) = problem(&reply) else { return Ok(unpaid(reply)) };
+			let stale_voucher = problem.is(ProblemType::InsufficientVoucher)
+				|| problem.is(ProblemType::VoucherUsed);
+			if let Some(last) =
+				problem.last_voucher.as_ref().filter(|_| stale_voucher && !corrected)
+			{
+				let channel = payment.signed().voucher.channel;
+				payment = payment.correct(&last.signed()?).await.map_err(|e| short(channel, e))?;
+				corrected = true;
+			} else if problem.is(ProblemType::InvalidChallenge) && !renewed {
+				let (fresh, fresh_terms) = offer(&reply)?;
+				self.check(&fresh_terms)?;
+				if fresh_terms.payee != terms.payee
+					|| fresh_terms.asset != terms.asset
+					|| fresh_terms.amount != terms.amount
+				{
+					// The price has changed: what was signed no longer fits. The next call asks anew.
+					self.forget(request);
+					return Err(HttpError::Refused(Box::new(problem)));
+				}
+				challenge = self.remember(request, fresh);
+				terms = fresh_terms;
+				renewed = true;
+			} else if problem.is(ProblemType::AmountExceedsDeposit) {
+				let shortfall = problem.shortfall.as_ref().and_then(|text| text.parse().ok());
+				let channel = payment.signed().voucher.channel;
+				return Err(match shortfall {
+					Some(shortfall) => HttpError::TopUpNeeded { channel, shortfall },
+					None => HttpError::Refused(Box::new(problem)),
+				});
+			} else if problem.is(ProblemType::ChannelNotFound)
+				|| problem.is(ProblemType::ChannelUnusable)
+			{
+				// The chain is asked, not believed to be as the payee says: a channel that is not open
+				// is passed over from now on, so that the caller can go on with another.
+				let channel = payment.signed().voucher.channel;
+				let info = self.0.chain.channel(channel, At::Finalized).await?;
+				self.0.payer.observe(&channel, info.as_ref());
+				return Err(match info {
+					Some(info) if info.phase == Phase::Open => {
+						HttpError::Refused(Box::new(problem))
+					},
+					_ => missing(terms),
+				});
+			} else if reply.status == StatusCode::PAYMENT_REQUIRED
+				|| reply.status == StatusCode::CONFLICT
+			{
+				self.forget(request);
+				return Err(HttpError::Refused(Box::new(problem)));
+			} else {
+				return Ok(unpaid(reply));
+			}
+		}
+	}
+
+	/// Signs, and reads the deposit again if it does not suffice: the channel may have been topped up.
+	async fn pay(&self, channel: &ChannelId, price: Balance) -> Result<Payment, HttpError> {
+		match self.0.payer.pay(channel, 0, price).await {
+			Err(PayError::Refused(Refusal::DepositTooLow { .. })) => {
+				if let Some(info) = self.0.chain.channel(*channel, At::Finalized).await? {
+					self.0.payer.set_deposit(channel, info.deposit)?;
+				}
+				self.0.payer.pay(channel, 0, price).await.map_err(|error| short(*channel, error))
+			},
+			other => Ok(other?),
+		}
+	}
+
+	fn check(&self, terms: &PaymentRequest) -> Result<(), HttpError> {
+		let policy = &self.0.policy;
+		let genesis = self.0.payer.genesis();
+		if terms.genesis != genesis {
+			return Err(HttpError::WrongChain { expected: genesis, actual: terms.genesis });
+		}
+		if let Some(expected) = policy.asset.as_ref().filter(|asset| **asset != terms.asset) {
+			return Err(HttpError::WrongAsset {
+				expected: expected.clone(),
+				actual: terms.asset.clone(),
+			});
+		}
+		if policy.payees.as_ref().is_some_and(|payees| !payees.contains(&terms.payee)) {
+			return Err(HttpError::WrongPayee { payee: terms.payee.clone() });
+		}
+		if terms.amount > policy.max_price {
+			return Err(HttpError::PriceAboveLimit { price: terms.amount, limit: policy.max_price });
+		}
+		Ok(())
+	}
+
+	/// The receipt, if it is what it must be for this exchange.
+	fn receipt(
+		&self,
+		header: &HeaderValue,
+		request: &Prepared,
+		reply: &Reply,
+		terms: &PaymentRequest,
+		payment: &Payment,
+	) -> Option<PaymentReceipt> {
+		let receipt = PaymentReceipt::parse(header.to_str().ok()?).ok()?;
+		let payload = receipt.payload().ok()?;
+		let voucher = &payment.signed().voucher;
+		let asked = request_hash(request.method.as_str(), &request.path_and_query(), &request.body);
+		let fits = payload.channel == voucher.channel
+			&& payload.lane == voucher.lane
+			&& payload.cumulative == voucher.cumulative
+			&& payload.request == asked
+			&& payload.response == response_hash(reply.status.as_u16(), &reply.body)
+			&& receipt.verify(&terms.payee, self.0.payer.domain());
+		if !fits {
+			tracing::warn!(reference = receipt.reference, "the payee's receipt does not fit");
+		}
+		fits.then_some(receipt)
+	}
+
+	async fn exchange(
+		&self,
+		request: &Prepared,
+		credential: Option<&Credential>,
+	) -> Result<Reply, HttpError> {
+		let mut headers = request.headers.clone();
+		if let Some(credential) = credential {
+			let mut value = HeaderValue::from_str(&credential.to_header())
+				.map_err(|error| HttpError::Header(error.to_string()))?;
+			value.set_sensitive(true);
+			headers.insert(AUTHORIZATION, value);
+		}
+		let response = self
+			.0
+			.http
+			.request(request.method.clone(), request.url.clone())
+			.headers(headers)
+			.body(request.body.clone())
+			.send()
+			.await
+			.map_err(transport)?;
+		let (status, headers) = (response.status(), response.headers().clone());
+		let limit = self.0.policy.max_body;
+		let mut body = Vec::new();
+		let mut stream = response.bytes_stream();
+		while let Some(chunk) = stream.next().await {
+			let chunk = chunk.map_err(transport)?;
+			if body.len().saturating_add(chunk.len()) > limit {
+				return Err(HttpError::TooLarge { limit });
+			}
+			body.extend_from_slice(&chunk);
+		}
+		Ok(Reply { status, headers, body })
+	}
+
+	fn remembered(&self, request: &Prepared) -> Option<Challenge> {
+		let challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+		let soon = now().saturating_add(EXPIRY_MARGIN);
+		challenges.get(&request.resource()).filter(|challenge| !challenge.is_expired(soon)).cloned()
+	}
+
+	fn remember(&self, request: &Prepared, challenge: Challenge) -> Challenge {
+		let mut challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+		if challenges.len() >= MAX_CHALLENGES {
+			challenges.clear();
+		}
+		challenges.insert(request.resource(), challenge.clone());
+		challenge
+	}
+
+	fn forget(&self, request: &Prepared) {
+		let mut challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+		challenges.remove(&request.resource());
+	}
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+	SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn transport(error: reqwest::Error) -> HttpError {
+	// The cause is in the chain of sources, the URL may hold secrets.
+	let error = error.without_url();
+	let mut text = error.to_string();
+	let mut source = std::error::Error::source(&error);
+	while let Some(cause) = source {
+		text.push_str(": ");
+		text.push_str(&cause.to_string());
+		source = cause.source();
+	}
+	HttpError::Transport(text)
+}
+
+fn short(channel: ChannelId, error: PayError) -> HttpError {
+	match error {
+		PayError::Refused(Refusal::DepositTooLow { shortfall }) => {
+			HttpError::TopUpNeeded { channel, shortfall }
+		},
+		other => other.into(),
+	}
+}
+
+fn missing(terms: PaymentRequest) -> HttpError {
+	HttpError::ChannelMissing {
+		payee: terms.payee,
+		asset: terms.asset,
+		suggested_deposit: terms.suggested_deposit,
+		min_grace: terms.min_grace,
+	}
+}
+
+fn prepare(request: PaidRequest) -> Result<Prepared, HttpError> {
+	let method = Method::from_bytes(request.method.as_bytes())
+		.map_err(|error| HttpError::Header(error.to_string()))?;
+	let url = Url::parse(&request.url).map_err(|error| HttpError::Url(error.to_string()))?;
+	if !matches!(url.scheme(), "http" | "https") {
+		return Err(HttpError::Url(format!("the scheme `{}` cannot be called", url.scheme())));
+	}
+	let mut headers = HeaderMap::new();
+	for (name, value) in request.headers {
+		let name = HeaderName::from_bytes(name.as_bytes())
+			.map_err(|error| HttpError::Header(error.to_string()))?;
+		let value =
+			HeaderValue::from_str(&value).map_err(|error| HttpError::Header(error.to_string()))?;
+		headers.append(name, value);
+	}
+	Ok(Prepared { method, url, headers, body: request.body })
+}
+
+/// The challenge of a 402 that this crate can pay, and what it asks for.
+fn offer(reply: &Reply) -> Result<(Challenge, PaymentRequest), HttpError> {
+	let mut malformed = None;
+	for value in reply.headers.get_all(WWW_AUTHENTICATE) {
+		let Ok(text) = value.to_str() else { continue };
+		match parse_challenges(text) {
+			Ok(challenges) => {
+				if let Some(challenge) = challenges.into_iter().find(Challenge::is_supported) {
+					let terms = challenge.terms()?;
+					return Ok((challenge, terms));
+				}
+			},
+			Err(error) => malformed = Some(error),
+		}
+	}
+	Err(malformed.map_or(HttpError::Unsupported, HttpError::Challenge))
+}
+
+fn problem(reply: &Reply) -> Option<Problem> {
+	let kind = reply.headers.get(reqwest::header::CONTENT_TYPE)?.to_str().ok()?;
+	kind.starts_with("application/problem+json")
+		.then(|| serde_json::from_slice(&reply.body).ok())
+		.flatten()
+}
+
+fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+	headers
+		.iter()
+		.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+		.collect()
+}
+
+fn unpaid(reply: Reply) -> PaidResponse {
+	PaidResponse {
+		status: reply.status.as_u16(),
+		headers: text_headers(&reply.headers),
+		body: reply.body,
+		paid: 0,
+		channel: None,
+		receipt: None,
+	}
+}
+
+fn paid(reply: Reply, payment: Payment, receipt: Option<PaymentReceipt>) -> PaidResponse {
+	let price = payment.price();
+	let channel = payment.signed().voucher.channel;
+	payment.acknowledge();
+	PaidResponse { paid: price, channel: Some(channel), receipt, ..unpaid(reply) }
+}

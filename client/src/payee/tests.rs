@@ -1,0 +1,293 @@
+use super::*;
+use crate::{
+	chain::{
+		fake::{self, channel, FakeChain},
+		Phase,
+	},
+	keys::{Scheme, VoucherKey},
+	store::{tests::FailingStore, MemoryStore, RedbStore},
+};
+use proptest::prelude::*;
+use sp_core::H256;
+use stoa_primitives::payload::Voucher;
+
+const ID: ChannelId = [9; 32];
+const GENESIS: H256 = H256::repeat_byte(1);
+
+fn key() -> VoucherKey {
+	VoucherKey::from_uri("//Voucher", Scheme::Ed25519).unwrap()
+}
+
+fn sign_on(channel: ChannelId, cumulative: Balance) -> SignedVoucher {
+	let voucher = Voucher { channel, lane: 0, cumulative, valid_until: 0 };
+	key().sign_voucher(voucher, &Domain::channels(GENESIS))
+}
+
+fn sign(cumulative: Balance) -> SignedVoucher {
+	sign_on(ID, cumulative)
+}
+
+fn chain(deposit: Balance) -> Arc<FakeChain> {
+	let chain = Arc::new(FakeChain::new(GENESIS));
+	chain.put(channel(ID, key().key(), deposit));
+	chain
+}
+
+fn config() -> PayeeConfig {
+	PayeeConfig::new(fake::payee(), fake::ASSET)
+}
+
+async fn payee(store: Arc<dyn Store>, chain: &Arc<FakeChain>) -> Payee {
+	Payee::start(config(), store, chain.clone()).await.unwrap()
+}
+
+fn rejected(outcome: Result<Accepted, PayeeError>) -> Rejection {
+	match outcome.unwrap() {
+		Accepted::Rejected(rejection) => rejection,
+		other => panic!("{other:?}"),
+	}
+}
+
+#[tokio::test]
+async fn accepted_vouchers_should_survive_a_killed_process() {
+	let dir = tempfile::tempdir().unwrap();
+	let (path, copy) = (dir.path().join("a"), dir.path().join("b"));
+	let chain = chain(1_000);
+	let before = payee(Arc::new(RedbStore::open(&path).unwrap()), &chain).await;
+	for n in 1..=5 {
+		assert!(matches!(before.accept(&sign(n * 10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+	}
+	std::fs::copy(&path, &copy).unwrap();
+	let after = payee(Arc::new(RedbStore::open(&copy).unwrap()), &chain).await;
+	assert!(matches!(
+		after.accept(&sign(50), 10, [0; 32]).await,
+		Ok(Accepted::Replay { same_request: true })
+	));
+	after.refresh_all().await.unwrap();
+	assert_eq!(after.unsettled()[0].amount, 50);
+	assert_eq!(after.totals(), Totals { channels: 1, vouchers: 5, earned: 50, unsettled: 50 });
+}
+
+#[tokio::test]
+async fn a_failing_store_should_fail_the_call_and_change_nothing() {
+	let store = Arc::new(FailingStore::default());
+	let payee = payee(store.clone(), &chain(100)).await;
+	store.fail.store(true, Ordering::SeqCst);
+	let outcome = payee.accept(&sign(10), 10, [0; 32]).await;
+	assert!(matches!(outcome, Err(PayeeError::Store(_))));
+	assert!(payee.record(&sign(10).lane()).is_none());
+	store.fail.store(false, Ordering::SeqCst);
+	assert!(matches!(payee.accept(&sign(10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+}
+
+#[tokio::test]
+async fn a_dropped_reservation_should_bill_nothing() {
+	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
+	let decision = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap();
+	assert!(matches!(decision, Decision::Reserved(_)));
+	drop(decision);
+	assert!(payee.unsettled().is_empty());
+	assert!(matches!(payee.accept(&sign(10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_equal_vouchers_should_be_fresh() {
+	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
+	let calls: Vec<_> = (0..50)
+		.map(|_| {
+			let payee = payee.clone();
+			tokio::spawn(async move { payee.accept(&sign(10), 10, [0; 32]).await.unwrap() })
+		})
+		.collect();
+	let mut fresh = 0;
+	for call in calls {
+		match call.await.unwrap() {
+			Accepted::Fresh(_) => fresh += 1,
+			Accepted::Replay { same_request: true } => {},
+			other => panic!("{other:?}"),
+		}
+	}
+	assert_eq!(fresh, 1);
+}
+
+#[tokio::test]
+async fn nothing_should_be_accepted_while_the_chain_is_silent() {
+	let chain = chain(100);
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	chain.state().down = true;
+	let outcome = payee.accept(&sign(10), 10, [0; 32]).await;
+	assert!(matches!(outcome, Err(PayeeError::Chain(_))));
+	chain.state().down = false;
+	assert!(matches!(payee.accept(&sign(10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+}
+
+#[tokio::test]
+async fn starting_should_need_the_chain() {
+	let chain = chain(100);
+	chain.state().down = true;
+	let outcome = Payee::start(config(), Arc::new(MemoryStore::default()), chain).await;
+	assert!(matches!(outcome, Err(PayeeError::Chain(_))));
+}
+
+#[tokio::test]
+async fn states_should_be_read_again_when_they_have_aged() {
+	let chain = chain(100);
+	let config = PayeeConfig { max_age: Duration::from_millis(30), ..config() };
+	let payee =
+		Payee::start(config, Arc::new(MemoryStore::default()), chain.clone()).await.unwrap();
+	payee.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	let closing = Phase::Closing { ends: 500 };
+	chain.state().best.get_mut(&ID).unwrap().phase = closing;
+	assert!(matches!(payee.accept(&sign(20), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+	tokio::time::sleep(Duration::from_millis(40)).await;
+	assert_eq!(rejected(payee.accept(&sign(30), 10, [0; 32]).await), Rejection::Closing);
+	assert_eq!(payee.unsettled()[0].ends, Some(500));
+}
+
+#[tokio::test]
+async fn unknown_channels_should_cost_one_read_and_no_memory() {
+	let chain = chain(100);
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	for n in 0..20u8 {
+		let outcome = payee.accept(&sign_on([n; 32], 10), 10, [0; 32]).await;
+		if n != ID[0] {
+			assert_eq!(rejected(outcome), Rejection::UnknownChannel);
+		}
+	}
+	assert_eq!(chain.state().reads, 40);
+	assert_eq!(payee.turns().len(), 1);
+}
+
+#[tokio::test]
+async fn ended_channels_should_be_removed_from_the_store() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let chain = chain(100);
+	let config = PayeeConfig { max_age: Duration::ZERO, ..config() };
+	let payee = Payee::start(config, store.clone(), chain.clone()).await.unwrap();
+	payee.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	{
+		let mut state = chain.state();
+		state.best.clear();
+		state.finalized.clear();
+		state.number += 1;
+	}
+	payee.refresh_all().await.unwrap();
+	assert!(store.scan(Table::Payee).unwrap().is_empty());
+	assert_eq!(payee.totals(), Totals::default());
+}
+
+#[tokio::test]
+async fn a_lane_that_stays_busy_should_be_reported() {
+	let config = PayeeConfig { lane_wait: Duration::from_millis(10), ..config() };
+	let payee = Payee::start(config, Arc::new(MemoryStore::default()), chain(100)).await.unwrap();
+	let _held = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap();
+	assert!(matches!(payee.reserve(&sign(20), 10, [1; 32]).await, Err(PayeeError::Busy)));
+}
+
+#[tokio::test]
+async fn a_commit_should_end_even_if_nobody_waits_for_it() {
+	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
+	let Decision::Reserved(reservation) = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap()
+	else {
+		panic!()
+	};
+	let commit = reservation.commit();
+	let _ = tokio::time::timeout(Duration::ZERO, commit).await;
+	for _ in 0..100 {
+		if payee.record(&sign(10).lane()).is_some() {
+			return;
+		}
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+	panic!("the commit was lost");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+	Accept { cumulative: Balance, price: Balance, request: u8 },
+	Settle,
+	Kill,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+	let step = prop_oneof![
+		6 => (1u128..60, 1u128..6, 0u8..2)
+			.prop_map(|(cumulative, price, request)| Step::Accept { cumulative, price, request }),
+		1 => Just(Step::Settle),
+		1 => Just(Step::Kill),
+	];
+	prop::collection::vec(step, 1..25)
+}
+
+/// Runs steps on a real file and returns the first disagreement with a plain model.
+async fn run(steps: Vec<Step>) -> Result<(), String> {
+	let dir = tempfile::tempdir().unwrap();
+	let chain = chain(40);
+	let config = PayeeConfig { max_age: Duration::ZERO, ..config() };
+	let open = |path: &std::path::Path| Arc::new(RedbStore::open(path).unwrap());
+	let mut path = dir.path().join("0");
+	let mut payee = Payee::start(config.clone(), open(&path), chain.clone()).await.unwrap();
+	let (mut accepted, mut earned, mut last) = (0, 0, None);
+	for (n, step) in steps.into_iter().enumerate() {
+		let state = format!("step {n} {step:?}: accepted {accepted}, earned {earned}");
+		match step {
+			Step::Accept { cumulative, price, request } => {
+				let outcome = payee.accept(&sign(cumulative), price, [request; 32]).await.unwrap();
+				let fits = cumulative >= accepted + price && cumulative <= 40;
+				let expected = match outcome {
+					Accepted::Fresh(_) => fits,
+					Accepted::Replay { same_request } => {
+						cumulative == accepted && same_request == (last == Some(request))
+					},
+					Accepted::Rejected(_) => !fits,
+				};
+				if !expected {
+					return Err(format!("{state}: {outcome:?}"));
+				}
+				if matches!(outcome, Accepted::Fresh(_)) {
+					(accepted, earned, last) = (cumulative, earned + price, Some(request));
+				}
+			},
+			Step::Settle => {
+				payee.refresh_all().await.unwrap();
+				for claim in payee.unsettled() {
+					let mut chain = chain.state();
+					for view in [0, 1] {
+						let channels =
+							if view == 0 { &mut chain.best } else { &mut chain.finalized };
+						let channel = channels.get_mut(&ID).unwrap();
+						channel.settled += claim.amount;
+						channel.lane0 = channel.settled;
+					}
+				}
+				let settled = chain.state().finalized[&ID].settled;
+				if settled != earned {
+					return Err(format!("{state}: settled {settled}"));
+				}
+			},
+			Step::Kill => {
+				// The file as it is while the process still runs.
+				let copy = dir.path().join((n + 1).to_string());
+				std::fs::copy(&path, &copy).unwrap();
+				path = copy;
+				payee = Payee::start(config.clone(), open(&path), chain.clone()).await.unwrap();
+			},
+		}
+		if earned > accepted || accepted > 40 {
+			return Err(state);
+		}
+	}
+	Ok(())
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+	#[test]
+	fn no_accepted_voucher_should_be_lost_or_served_twice(steps in steps()) {
+		let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+		if let Err(error) = runtime.block_on(run(steps)) {
+			prop_assert!(false, "{}", error);
+		}
+	}
+}

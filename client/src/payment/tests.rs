@@ -1,0 +1,213 @@
+use super::*;
+use crate::{
+	keys::{AccountKey, Scheme, VoucherKey},
+	payee::Rejection,
+};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+const GENESIS: H256 = H256::repeat_byte(0xAB);
+
+fn request() -> PaymentRequest {
+	PaymentRequest {
+		amount: 250,
+		asset: AssetId::WithId(1),
+		genesis: GENESIS,
+		payee: AccountId::new([2; 32]),
+		suggested_deposit: 25_000,
+		min_grace: 450,
+	}
+}
+
+fn challenge() -> Challenge {
+	Challenge::issue(&[7; 32], "api \"one\"", &request(), 2_000_000_000, &[1; 16])
+}
+
+fn signed() -> SignedVoucher {
+	let key = VoucherKey::from_uri("//V", Scheme::Ed25519).unwrap();
+	let voucher = Voucher { channel: [9; 32], lane: 3, cumulative: 500, valid_until: 77 };
+	key.sign_voucher(voucher, &Domain::channels(GENESIS))
+}
+
+#[test]
+fn names_of_chains_and_assets_should_be_readable() {
+	assert_eq!(chain_id(GENESIS), "polkadot:abababababababababababababababab");
+	for asset in [AssetId::Native, AssetId::WithId(7)] {
+		assert_eq!(parse_asset(GENESIS, &asset_name(GENESIS, &asset)), Some(asset.clone()));
+		assert_eq!(parse_asset(H256::zero(), &asset_name(GENESIS, &asset)), None);
+	}
+	assert_eq!(parse_asset(GENESIS, &format!("{}/asset:-1", chain_id(GENESIS))), None);
+}
+
+#[test]
+fn requests_should_survive_their_text_and_be_canonical() {
+	let text = request().encode();
+	assert_eq!(PaymentRequest::decode(&text).unwrap(), request());
+	let json = URL_SAFE_NO_PAD.decode(&text).unwrap();
+	// Sorted keys, no blanks: parsing into a sorted map and writing it again changes nothing.
+	let sorted: std::collections::BTreeMap<String, serde_json::Value> =
+		serde_json::from_slice(&json).unwrap();
+	let keys: Vec<_> = sorted.keys().cloned().collect();
+	let text = String::from_utf8(json).unwrap();
+	let places: Vec<_> =
+		keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+	assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
+	assert!(!text.contains(' '));
+}
+
+#[test]
+fn requests_should_be_refused_when_fields_disagree() {
+	let json: serde_json::Value = decode_json(&request().encode()).unwrap();
+	let with = |change: &dyn Fn(&mut serde_json::Value)| {
+		let mut json = json.clone();
+		change(&mut json);
+		PaymentRequest::decode(&encode_json(&json))
+	};
+	let field = |name| Err(CodecError::Field(name));
+	assert_eq!(with(&|j| j["amount"] = "-1".into()), field("amount"));
+	assert_eq!(with(&|j| j["amount"] = "+1".into()), field("amount"));
+	assert_eq!(with(&|j| j["amount"] = "1e3".into()), field("amount"));
+	assert_eq!(with(&|j| j["recipient"] = "x".into()), field("recipient"));
+	assert_eq!(with(&|j| j["methodDetails"]["payee"] = to_hex([3; 32]).into()), field("payee"));
+	assert_eq!(with(&|j| j["methodDetails"]["chain"] = "polkadot:00".into()), field("chain"));
+	assert_eq!(with(&|j| j["currency"] = "eip155:1/asset:1".into()), field("currency"));
+	assert_eq!(with(&|j| j["unitType"] = "token".into()), field("unitType"));
+}
+
+#[test]
+fn challenges_should_survive_the_header_among_others() {
+	let challenge = challenge();
+	assert_eq!(parse_challenges(&challenge.to_header()).unwrap(), [challenge.clone()]);
+	let many = format!(
+		"Basic realm=\"x, Payment id=1\", Negotiate a2V5==, {}, PAYMENT id=a, realm=b, method=c, \
+		intent=d, request=e, unknown=\"f\"",
+		challenge.to_header()
+	);
+	let found = parse_challenges(&many).unwrap();
+	assert_eq!(found.len(), 2);
+	assert_eq!(found[0], challenge);
+	assert!(found[0].is_supported() && !found[1].is_supported());
+	assert_eq!(parse_challenges("Basic realm=\"x\"").unwrap(), []);
+}
+
+#[test]
+fn malformed_challenges_should_be_refused() {
+	let header = |error| Err(CodecError::Header(error));
+	assert_eq!(parse_challenges("Payment id=\"a"), header(HeaderError::Quote));
+	assert_eq!(parse_challenges("id=\"a\""), header(HeaderError::Syntax));
+	assert_eq!(parse_challenges("Payment realm=b"), header(HeaderError::Missing("id")));
+	assert_eq!(parse_challenges("Payment id=\"\""), header(HeaderError::Missing("id")));
+	assert_eq!(parse_challenges("Payment id=a, id=b"), header(HeaderError::Twice));
+	assert_eq!(parse_challenges(&"a".repeat(20_000)), header(HeaderError::Syntax));
+}
+
+#[test]
+fn challenge_ids_should_bind_every_parameter() {
+	let challenge = challenge();
+	assert!(challenge.is_bound(&[7; 32]));
+	assert!(!challenge.is_bound(&[8; 32]));
+	let changes: [fn(&mut Challenge); 6] = [
+		|c| c.realm.push('x'),
+		|c| c.method.push('x'),
+		|c| c.intent.push('x'),
+		|c| c.request.push('x'),
+		|c| c.expires = None,
+		|c| c.opaque = None,
+	];
+	for change in changes {
+		let mut changed = challenge.clone();
+		change(&mut changed);
+		assert!(!changed.is_bound(&[7; 32]));
+	}
+	assert!(!challenge.is_expired(1_999_999_999));
+	assert!(challenge.is_expired(2_000_000_000));
+	assert!(Challenge { expires: Some("soon".into()), ..challenge }.is_expired(0));
+}
+
+#[test]
+fn credentials_should_survive_the_header() {
+	let credential = Credential::new(challenge(), &signed());
+	let header = credential.to_header();
+	let read = Credential::parse(&header).unwrap().unwrap();
+	assert_eq!(read, credential);
+	assert_eq!(read.payload.signed().unwrap(), signed());
+	assert!(Credential::parse("Bearer abc").is_none());
+	assert!(Credential::parse("").is_none());
+	assert_eq!(Credential::parse("Payment ===").unwrap(), Err(CodecError::Base64));
+	assert!(matches!(Credential::parse("payment e30").unwrap(), Err(CodecError::Json(_))));
+}
+
+#[test]
+fn malformed_vouchers_should_be_refused() {
+	let good = VoucherPayload::new(&signed());
+	let with = |change: fn(&mut VoucherPayload)| {
+		let mut payload = good.clone();
+		change(&mut payload);
+		payload.signed().unwrap_err()
+	};
+	assert_eq!(with(|p| p.action = "open".into()), CodecError::Field("action"));
+	assert_eq!(with(|p| p.channel_id.push('0')), CodecError::Field("channelId"));
+	assert_eq!(with(|p| p.cumulative_amount = " 1".into()), CodecError::Field("cumulativeAmount"));
+	assert_eq!(with(|p| p.signature = "0x00".into()), CodecError::Field("signature"));
+	assert_eq!(with(|p| p.signature.push_str("00")), CodecError::Field("signature"));
+	// Case does not make another channel: ids are compared as bytes.
+	let mut upper = good.clone();
+	upper.channel_id = upper.channel_id.to_uppercase().replace("0X", "0x");
+	assert_eq!(upper.signed().unwrap(), signed());
+}
+
+#[test]
+fn receipts_should_bind_request_and_answer() {
+	let payee = AccountKey::from_uri("//Payee", Scheme::Sr25519).unwrap();
+	let domain = Domain::channels(GENESIS);
+	let receipt = Receipt {
+		channel: [9; 32],
+		lane: 0,
+		cumulative: 500,
+		request: request_hash("GET", "/a?b", b""),
+		response: response_hash(200, b"answer"),
+	};
+	let issued = PaymentReceipt::issue(&receipt, 250, 0, &domain, |bytes| payee.sign(bytes));
+	let read = PaymentReceipt::parse(&issued.to_header()).unwrap();
+	assert_eq!(read.payload().unwrap(), receipt);
+	assert!(read.verify(&payee.account(), &domain));
+	assert!(!read.verify(&AccountId::new([1; 32]), &domain));
+	assert!(!read.verify(&payee.account(), &Domain::channels(H256::zero())));
+	let changed = PaymentReceipt { response_hash: to_hex([0; 32]), ..read };
+	assert!(!changed.verify(&payee.account(), &domain));
+	assert_ne!(request_hash("GET", "/a", b"b"), request_hash("GET", "/a\nb", b""));
+}
+
+#[test]
+fn problems_should_carry_what_puts_them_right() {
+	let rejection = Rejection::Insufficient {
+		required: 500,
+		shortfall: 10,
+		accepted: 250,
+		last: Some(signed()),
+	};
+	let problem = Problem::of_rejection(&rejection);
+	let json = serde_json::to_value(&problem).unwrap();
+	assert_eq!(json["status"], 402);
+	assert_eq!(json["requiredCumulative"], "500");
+	assert_eq!(json["shortfall"], "10");
+	let read: Problem = serde_json::from_value(json).unwrap();
+	assert_eq!(read.last_voucher.unwrap().signed().unwrap(), signed());
+	let uris: HashSet<_> = ProblemType::ALL.iter().map(|kind| kind.uri()).collect();
+	assert_eq!(uris.len(), ProblemType::ALL.len());
+	for kind in ProblemType::ALL {
+		assert!(Problem::new(kind, "").is(kind) && !kind.title().is_empty());
+	}
+}
+
+proptest! {
+	#[test]
+	fn arbitrary_headers_should_never_panic(text in "\\PC{0,120}") {
+		let _ = parse_challenges(&text);
+		let _ = parse_challenges(&format!("Payment {text}"));
+		let _ = Credential::parse(&text);
+		let _ = Credential::parse(&format!("Payment {text}"));
+		let _ = PaymentReceipt::parse(&text);
+		let _ = PaymentRequest::decode(&text);
+	}
+}

@@ -1,0 +1,297 @@
+//! Turning vouchers into money: collects the highest voucher of each lane and submits it in time.
+//!
+//! Claims are submitted when they add up to an exposure limit, when an interval has passed, and at
+//! once when a payer has requested the close of a channel or a voucher is about to expire. A batch
+//! is best effort per item and can be repeated without harm, so an outcome that was not seen is
+//! simply read from the chain before the next try.
+
+use crate::{
+	chain::{ChainError, PayeeChain, SettleOutcome, Skip},
+	payee::{Payee, PayeeError},
+	voucher::LaneKey,
+};
+use std::{
+	future::Future,
+	sync::Arc,
+	time::{Duration, Instant},
+};
+use stoa_primitives::{
+	channel::{Item, MAX_BATCH},
+	Balance, BLOCK_MILLIS,
+};
+
+/// When to settle. Amounts are in units of the payee's asset.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SettlePolicy {
+	/// Settle as soon as this much is not settled: what a payee is willing to carry.
+	pub max_unsettled: Balance,
+	/// Settle what there is after this time.
+	pub interval: Duration,
+	/// Leave claims below this amount alone, unless their channel is closing: a claim should be worth
+	/// more than its share of the fee.
+	pub min_claim: Balance,
+	/// How often to look. Never less often than an eighth of the shortest grace period.
+	pub poll: Duration,
+}
+
+impl Default for SettlePolicy {
+	/// Every ten minutes, whatever the amount; looks every six seconds.
+	fn default() -> Self {
+		Self {
+			max_unsettled: Balance::MAX,
+			interval: Duration::from_secs(600),
+			min_claim: 1,
+			poll: Duration::from_secs(6),
+		}
+	}
+}
+
+/// What became of the claims.
+#[derive(Clone, Debug, Default)]
+pub struct SettleReport {
+	/// One transaction for each 256 claims.
+	pub batches: Vec<SettleOutcome>,
+	/// Paid in all, before shares were taken.
+	pub claimed: Balance,
+	/// Items that were not paid.
+	pub skipped: Vec<Skip>,
+}
+
+/// Why claims were not submitted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SettleError {
+	/// The transaction failed, or its outcome is not known.
+	#[error(transparent)]
+	Chain(#[from] ChainError),
+	/// The payee's records could not be brought up to date.
+	#[error(transparent)]
+	Payee(#[from] PayeeError),
+}
+
+struct Inner {
+	payee: Payee,
+	chain: Arc<dyn PayeeChain>,
+	policy: SettlePolicy,
+	/// One settlement at a time, and when the last one was made.
+	last: tokio::sync::Mutex<Instant>,
+}
+
+/// Settles for one payee. Cheap to clone.
+#[derive(Clone)]
+pub struct Settler(Arc<Inner>);
+
+impl Settler {
+	/// A settler that has not settled anything yet.
+	pub fn new(payee: Payee, chain: Arc<dyn PayeeChain>, policy: SettlePolicy) -> Self {
+		let last = tokio::sync::Mutex::new(Instant::now());
+		Self(Arc::new(Inner { payee, chain, policy, last }))
+	}
+
+	/// Settles everything that is worth it, now.
+	///
+	/// # Errors
+	///
+	/// [`SettleError`]; batches before the one that failed were made.
+	pub async fn settle_now(&self) -> Result<SettleReport, SettleError> {
+		let mut last = self.0.last.lock().await;
+		self.0.payee.refresh_all().await?;
+		let items = self
+			.0
+			.payee
+			.unsettled()
+			.into_iter()
+			.filter(|claim| claim.ends.is_some() || claim.amount >= self.0.policy.min_claim)
+			.map(|claim| claim.item)
+			.collect();
+		let report = self.submit(items).await?;
+		*last = Instant::now();
+		Ok(report)
+	}
+
+	/// Submits claims in ascending order, as many to a batch as the chain takes.
+	async fn submit(&self, items: Vec<Item>) -> Result<SettleReport, SettleError> {
+		// A u32 fits a usize on every platform that the standard library's networking runs on.
+		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
+		let mut report = SettleReport::default();
+		for batch in items.chunks(size) {
+			let outcome = self.0.chain.settle(batch.to_vec()).await?;
+			for claim in &outcome.claimed {
+				let at = LaneKey { channel: claim.channel, lane: claim.lane };
+				self.0.payee.note_settled(&at, claim.settled);
+				report.claimed = report.claimed.saturating_add(claim.amount);
+			}
+			for skip in &outcome.skipped {
+				tracing::warn!(
+					channel = hex::encode(skip.channel),
+					lane = skip.lane,
+					reason = ?skip.reason,
+					"a claim was skipped"
+				);
+			}
+			report.skipped.extend(outcome.skipped.iter().cloned());
+			report.batches.push(outcome);
+		}
+		Ok(report)
+	}
+
+	/// Whether something has to be settled now.
+	async fn is_due(&self) -> bool {
+		let policy = &self.0.policy;
+		let claims = self.0.payee.unsettled();
+		let horizon =
+			self.0.payee.best_block().saturating_add(self.0.payee.config().rules.settle_horizon);
+		let urgent = claims.iter().any(|claim| {
+			claim.ends.is_some() || (claim.valid_until != 0 && claim.valid_until <= horizon)
+		});
+		let total = claims.iter().fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
+		urgent
+			|| total >= policy.max_unsettled
+			|| (total > 0 && self.0.last.lock().await.elapsed() >= policy.interval)
+	}
+
+	/// How long to wait between two looks.
+	fn pause(&self) -> Duration {
+		let eighth = u64::from(self.0.payee.config().rules.min_grace / 8);
+		self.0.policy.poll.min(Duration::from_millis(BLOCK_MILLIS.saturating_mul(eighth)))
+	}
+
+	/// Looks and settles until `shutdown` resolves. Failures are logged and tried again.
+	pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+		tokio::pin!(shutdown);
+		loop {
+			tokio::select! {
+				() = &mut shutdown => return,
+				() = tokio::time::sleep(self.pause()) => {},
+			}
+			if let Err(error) = self.0.payee.refresh_all().await {
+				tracing::warn!(%error, "channels could not be read");
+			}
+			if !self.is_due().await {
+				continue;
+			}
+			match self.settle_now().await {
+				Ok(report) => tracing::info!(
+					claimed = %report.claimed,
+					batches = report.batches.len(),
+					skipped = report.skipped.len(),
+					"settled"
+				),
+				Err(error) => tracing::warn!(%error, "claims could not be settled"),
+			}
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::{
+		chain::{
+			fake::{self, channel, FakeChain},
+			Phase,
+		},
+		keys::{Scheme, VoucherKey},
+		payee::{Accepted, PayeeConfig},
+		store::MemoryStore,
+	};
+	use sp_core::H256;
+	use stoa_primitives::{
+		channel::{ChannelId, SkipReason},
+		payload::{Domain, Voucher},
+	};
+
+	const GENESIS: H256 = H256::repeat_byte(1);
+
+	async fn setup(channels: u32) -> (Arc<FakeChain>, Payee) {
+		let chain = Arc::new(FakeChain::new(GENESIS));
+		let key = VoucherKey::from_uri("//Voucher", Scheme::Ed25519).unwrap();
+		let config =
+			PayeeConfig { max_age: Duration::ZERO, ..PayeeConfig::new(fake::payee(), fake::ASSET) };
+		let store = Arc::new(MemoryStore::default());
+		let payee = Payee::start(config, store, chain.clone()).await.unwrap();
+		for n in 0..channels {
+			let id = id(n);
+			chain.put(channel(id, key.key(), 100));
+			let voucher = Voucher { channel: id, lane: 0, cumulative: 10, valid_until: 0 };
+			let signed = key.sign_voucher(voucher, &Domain::channels(GENESIS));
+			let outcome = payee.accept(&signed, 10, [0; 32]).await.unwrap();
+			assert!(matches!(outcome, Accepted::Fresh(_)));
+		}
+		(chain, payee)
+	}
+
+	fn id(n: u32) -> ChannelId {
+		let mut id = [0; 32];
+		id[..4].copy_from_slice(&n.to_le_bytes());
+		id
+	}
+
+	#[tokio::test]
+	async fn claims_should_be_settled_in_ascending_batches_of_256() {
+		let (chain, payee) = setup(300).await;
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		let report = settler.settle_now().await.unwrap();
+		assert_eq!((report.claimed, report.batches.len()), (3_000, 2));
+		let batches = chain.state().batches.clone();
+		assert_eq!((batches[0].len(), batches[1].len()), (256, 44));
+		let order: Vec<_> = batches.concat().iter().map(|item| item.channel).collect();
+		assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
+		assert!(payee.unsettled().is_empty());
+		// Nothing new: nothing is sent.
+		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+	}
+
+	#[tokio::test]
+	async fn skipped_claims_should_be_reported_and_the_others_paid() {
+		let (chain, payee) = setup(2).await;
+		let settler = Settler::new(payee, chain.clone(), SettlePolicy::default());
+		chain.state().best.remove(&id(0));
+		let report = settler.settle_now().await.unwrap();
+		assert_eq!(report.claimed, 10);
+		assert_eq!(report.skipped[0].reason, SkipReason::UnknownChannel);
+	}
+
+	#[tokio::test]
+	async fn closing_channels_should_be_settled_at_once() {
+		let (chain, payee) = setup(1).await;
+		let policy = SettlePolicy { poll: Duration::from_millis(10), ..SettlePolicy::default() };
+		let settler = Settler::new(payee.clone(), chain.clone(), policy);
+		assert!(!settler.is_due().await);
+		chain.state().best.get_mut(&id(0)).unwrap().phase = Phase::Closing { ends: 999 };
+		settler.run(tokio::time::sleep(Duration::from_millis(300))).await;
+		assert_eq!(chain.state().batches.len(), 1);
+		assert!(payee.unsettled().is_empty());
+	}
+
+	#[tokio::test]
+	async fn exposure_and_time_should_make_settlement_due() {
+		let (chain, payee) = setup(2).await;
+		let due = |policy| {
+			let settler = Settler::new(payee.clone(), chain.clone(), policy);
+			async move { settler.is_due().await }
+		};
+		let policy = SettlePolicy::default();
+		assert!(!due(policy).await);
+		assert!(due(SettlePolicy { max_unsettled: 20, ..policy }).await);
+		assert!(!due(SettlePolicy { max_unsettled: 21, ..policy }).await);
+		assert!(due(SettlePolicy { interval: Duration::ZERO, ..policy }).await);
+	}
+
+	#[tokio::test]
+	async fn small_claims_should_wait() {
+		let (chain, payee) = setup(1).await;
+		let policy = SettlePolicy { min_claim: 11, ..SettlePolicy::default() };
+		let settler = Settler::new(payee, chain.clone(), policy);
+		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+	}
+
+	#[tokio::test]
+	async fn a_failed_settlement_should_be_tried_again() {
+		let (chain, payee) = setup(1).await;
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		chain.state().down = true;
+		assert!(settler.settle_now().await.is_err());
+		chain.state().down = false;
+		assert_eq!(settler.settle_now().await.unwrap().claimed, 10);
+	}
+}

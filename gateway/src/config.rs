@@ -1,0 +1,79 @@
+//! How a gateway works.
+
+use std::{path::PathBuf, time::Duration};
+use stoa_client::{keys::AccountKey, settle::SettlePolicy};
+use stoa_primitives::{channel::MIN_GRACE, AssetId, Balance, BlockNumber, HOURS};
+
+/// How a gateway works. Amounts are in units of its asset.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+	/// Where the service is: `http://` or `https://`, with an optional path in front of all paths.
+	pub upstream: String,
+	/// What one call costs; never 0.
+	pub price: Balance,
+	/// In what.
+	pub asset: AssetId,
+	/// The account that is paid; its key signs receipts.
+	pub payee: AccountKey,
+	/// The file that remembers vouchers. One gateway per file.
+	pub store: PathBuf,
+	/// The protection space, as clients see it.
+	pub realm: String,
+	/// The shortest grace period that is accepted, in blocks.
+	pub min_grace: BlockNumber,
+	/// How many blocks a voucher must stay valid from now on.
+	pub settle_horizon: BlockNumber,
+	/// A deposit that clients are advised to open a channel with.
+	pub suggested_deposit: Balance,
+	/// Largest request body, in bytes.
+	pub max_request_body: usize,
+	/// Largest answer of the service, in bytes. Answers are read in full before they are charged.
+	pub max_response_body: usize,
+	/// How long the service may take.
+	pub upstream_timeout: Duration,
+	/// How long a challenge is good.
+	pub challenge_ttl: Duration,
+	/// How long a call waits for another one on its lane.
+	pub lane_wait: Duration,
+	/// How many answers are kept for retries.
+	pub kept_answers: usize,
+	/// How many bytes of answers are kept for retries.
+	pub kept_bytes: usize,
+	/// When vouchers are settled.
+	pub settle: SettlePolicy,
+	/// Whether everything is settled when the gateway is shut down.
+	pub settle_on_shutdown: bool,
+}
+
+impl GatewayConfig {
+	/// Sells `upstream` for `price` units of `asset` per call, with defaults for all else: 1 MiB
+	/// requests, 8 MiB answers, 30 seconds, channels with the chain's minimum grace period.
+	pub fn new(
+		upstream: impl Into<String>,
+		price: Balance,
+		asset: AssetId,
+		payee: AccountKey,
+		store: impl Into<PathBuf>,
+	) -> Self {
+		Self {
+			upstream: upstream.into(),
+			price,
+			asset,
+			payee,
+			store: store.into(),
+			realm: "stoa".into(),
+			min_grace: MIN_GRACE,
+			settle_horizon: HOURS,
+			suggested_deposit: price.saturating_mul(1_000),
+			max_request_body: 1024 * 1024,
+			max_response_body: 8 * 1024 * 1024,
+			upstream_timeout: Duration::from_secs(30),
+			challenge_ttl: Duration::from_secs(600),
+			lane_wait: Duration::from_secs(30),
+			kept_answers: 10_000,
+			kept_bytes: 64 * 1024 * 1024,
+			settle: SettlePolicy::default(),
+			settle_on_shutdown: true,
+		}
+	}
+}

@@ -1,0 +1,100 @@
+//! What the gateway tells about itself.
+
+use crate::serve::{problem_response, Gateway};
+use axum::{
+	extract::{Path, State},
+	http::{header, HeaderMap, HeaderValue, StatusCode},
+	response::{IntoResponse, Response},
+	Json,
+};
+use serde::Serialize;
+use stoa_client::{
+	chain::{parse_hash, to_hex},
+	keys::format_account,
+	payment::{asset_name, chain_id, Problem, ProblemType, VoucherPayload, INTENT, METHOD},
+	voucher::LaneKey,
+};
+
+/// Price, payee and chain: what a client can learn without making a call.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Terms {
+	realm: String,
+	method: &'static str,
+	intent: &'static str,
+	price: String,
+	unit_type: &'static str,
+	currency: String,
+	chain: String,
+	genesis: String,
+	payee: String,
+	payee_hex: String,
+	min_grace: u32,
+	suggested_deposit: String,
+}
+
+/// `GET /.well-known/stoa`.
+pub(crate) async fn terms(State(gateway): State<Gateway>) -> Response {
+	let terms = &gateway.0.terms;
+	let payee: &[u8] = terms.payee.as_ref();
+	Json(Terms {
+		realm: gateway.0.config.realm.clone(),
+		method: METHOD,
+		intent: INTENT,
+		price: terms.amount.to_string(),
+		unit_type: "request",
+		currency: asset_name(terms.genesis, &terms.asset),
+		chain: chain_id(terms.genesis),
+		genesis: to_hex(terms.genesis),
+		payee: format_account(&terms.payee),
+		payee_hex: to_hex(payee),
+		min_grace: terms.min_grace,
+		suggested_deposit: terms.suggested_deposit.to_string(),
+	})
+	.into_response()
+}
+
+/// What the gateway has accepted on a channel, with the payer's own signature as proof.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Channel {
+	channel_id: String,
+	lane: u32,
+	accepted_cumulative: String,
+	earned: String,
+	calls: u64,
+	last_voucher: VoucherPayload,
+}
+
+/// `GET /.well-known/stoa/channel/{id}`: for a payer that has lost its records. The voucher is worth
+/// nothing to anybody but the payee, and does not give access to what it bought.
+pub(crate) async fn channel(State(gateway): State<Gateway>, Path(id): Path<String>) -> Response {
+	let record =
+		parse_hash(&id).and_then(|channel| gateway.0.payee.record(&LaneKey { channel, lane: 0 }));
+	let Some(record) = record else {
+		let mut problem = Problem::new(
+			ProblemType::ChannelNotFound,
+			"no voucher was accepted on a channel of this id",
+		);
+		problem.status = StatusCode::NOT_FOUND.as_u16();
+		return problem_response(&problem, HeaderMap::new());
+	};
+	let voucher = record.voucher.voucher;
+	let mut response = Json(Channel {
+		channel_id: to_hex(voucher.channel),
+		lane: voucher.lane,
+		accepted_cumulative: voucher.cumulative.to_string(),
+		earned: record.earned.to_string(),
+		calls: record.count,
+		last_voucher: VoucherPayload::new(&record.voucher),
+	})
+	.into_response();
+	response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+	response
+}
+
+/// `GET /metrics`: the Prometheus text format.
+pub(crate) async fn metrics(State(gateway): State<Gateway>) -> Response {
+	let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+	([(header::CONTENT_TYPE, kind)], gateway.stats().to_prometheus()).into_response()
+}

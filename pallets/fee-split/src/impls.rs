@@ -1,0 +1,112 @@
+//! Settling.
+
+use crate::{Config, Current, Error, Event, Pallet, Pending, Schedules, Totals};
+use frame_support::{ensure, storage::with_storage_layer, traits::Get};
+use sp_runtime::{traits::BlockNumberProvider, DispatchError, DispatchResult};
+use stoa_primitives::{
+	money::{ScheduleId, Shares},
+	referral::{Distributed, MAX_DEPTH},
+	traits::{Ledger, OutcomeHook, ReferralRewards, Settle, Settlement},
+	AccountId, AssetId, Balance, BlockNumber,
+};
+
+impl<T: Config> Pallet<T> {
+	/// The schedule in effect at block `now`, and the proposal that is to take effect later.
+	pub(crate) fn schedules_at(
+		now: BlockNumber,
+	) -> (ScheduleId, Option<(ScheduleId, BlockNumber)>) {
+		match Pending::<T>::get() {
+			Some((schedule, effective)) if effective <= now => (schedule, None),
+			pending => (Current::<T>::get(), pending),
+		}
+	}
+
+	/// Divide and pay; the caller rolls back what fails.
+	fn do_settle(settle: Settle) -> Result<Shares, DispatchError> {
+		let Settle { asset, payer, provider, settled_before, gross, schedule, source } = settle;
+		ensure!(gross > 0, Error::<T>::ZeroAmount);
+		let rates = Schedules::<T>::get(schedule).ok_or(Error::<T>::UnknownSchedule)?;
+		let shares = rates.split(settled_before, gross).ok_or(Error::<T>::Overflow)?;
+		let Distributed { rewards, growth_pool } =
+			Self::distribute(&asset, &payer, &provider, shares.referral)?;
+
+		let pay = |to: &AccountId, amount: Balance| -> DispatchResult {
+			if amount == 0 {
+				return Ok(());
+			}
+			T::Ledger::pay_locked(to, &asset, amount, source.lock_reason())
+		};
+		pay(&provider, shares.provider)?;
+		pay(&T::PlatformAccount::get(), shares.platform)?;
+		for reward in &rewards {
+			pay(&reward.to, reward.amount)?;
+		}
+		pay(&T::Rewards::growth_pool(), growth_pool)?;
+
+		Self::record(&asset, &shares);
+		T::Outcome::settled(&payer, &provider, &asset, gross);
+		Self::deposit_event(Event::Settled {
+			source,
+			payer,
+			provider,
+			asset,
+			gross,
+			shares,
+			growth_pool,
+			schedule,
+		});
+		Ok(shares)
+	}
+
+	/// Ask how the referral share is to be paid, and check the answer.
+	fn distribute(
+		asset: &AssetId,
+		payer: &AccountId,
+		provider: &AccountId,
+		pot: Balance,
+	) -> Result<Distributed, DispatchError> {
+		if pot == 0 {
+			return Ok(Distributed::default());
+		}
+		let distributed = T::Rewards::distribute(asset, payer, provider, pot);
+		let sum = distributed
+			.rewards
+			.iter()
+			.try_fold(distributed.growth_pool, |sum, reward| sum.checked_add(reward.amount));
+		ensure!(sum == Some(pot), Error::<T>::DistributionMismatch);
+		// The weight of a settlement counts on it.
+		ensure!(
+			distributed.rewards.len() <= MAX_DEPTH.saturating_mul(2),
+			Error::<T>::DistributionMismatch
+		);
+		Ok(distributed)
+	}
+
+	/// Add a settlement to the lifetime totals.
+	///
+	/// What is settled again and again can exceed all numbers, though no asset does. A statistic must
+	/// not stop a payment: totals that are full stay as they are, consistent among themselves.
+	fn record(asset: &AssetId, shares: &Shares) {
+		Totals::<T>::mutate(asset, |totals| {
+			if let Some(sum) = totals.with(shares) {
+				*totals = sum;
+			}
+		});
+	}
+}
+
+impl<T: Config> Settlement for Pallet<T> {
+	fn current_schedule() -> ScheduleId {
+		Self::schedules_at(T::BlockNumberProvider::current_block_number()).0
+	}
+
+	fn settle(settle: Settle) -> Result<Shares, DispatchError> {
+		// A caller that settles item by item goes on when one fails: nothing of it may remain.
+		with_storage_layer(|| Self::do_settle(settle))
+	}
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(payer: &AccountId, provider: &AccountId, asset: &AssetId) {
+		T::Rewards::benchmark_worst_case(payer, provider, asset);
+		T::Outcome::worst_case(payer, provider);
+	}
+}

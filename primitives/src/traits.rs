@@ -1,0 +1,246 @@
+//! The seams: what one pallet may ask of another.
+//!
+//! A trait's docs say what it promises, not who keeps the promise. Calls that fail have changed
+//! nothing once the surrounding extrinsic or storage layer is rolled back.
+
+use crate::{
+	agent::Scope,
+	keys::AgentSignature,
+	money::{LockReason, ScheduleId, Shares, Source},
+	referral::{Distributed, Referral},
+	AccountId, AssetId, Balance,
+};
+use alloc::vec::Vec;
+use sp_runtime::{DispatchError, DispatchResult};
+
+/// Who is an agent, and who answers for it.
+pub trait AgentRegistry {
+	/// Fails, with the reason, unless `who` is registered, not stopped, and its lease runs.
+	fn ensure_active(who: &AccountId) -> DispatchResult;
+
+	/// Who answers for `who`; `None` for an account that is not a registered agent.
+	fn operator_of(who: &AccountId) -> Option<AccountId>;
+
+	/// Whether one operator answers for both. An account that is no agent answers for itself.
+	fn same_operator(a: &AccountId, b: &AccountId) -> bool {
+		let of = |who: &AccountId| Self::operator_of(who).unwrap_or_else(|| who.clone());
+		of(a) == of(b)
+	}
+
+	/// Fails, with the reason, unless `signature` over `payload` binds `who`: by its account key, raw
+	/// or in a wallet's wrapping, or by an unexpired delegate key with `scope`.
+	fn verify(
+		who: &AccountId,
+		scope: Scope,
+		payload: &[u8],
+		signature: &AgentSignature,
+	) -> DispatchResult;
+
+	/// Makes `who` an active agent and returns an operator of its own.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_agent(who: &AccountId) -> AccountId;
+}
+
+/// The internal ledger of market money.
+///
+/// Per asset, free and locked amounts sum to what custody owes. Nothing here fails because of what a
+/// beneficiary's account is or holds.
+pub trait Ledger {
+	/// What `who` can spend.
+	fn free(who: &AccountId, asset: &AssetId) -> Balance;
+
+	/// Take `amount` from `who`'s free credits into the purse of `reason`. A spend. Fails when `who`
+	/// has less.
+	fn lock(who: &AccountId, asset: &AssetId, amount: Balance, reason: LockReason)
+		-> DispatchResult;
+
+	/// Give `amount` from the purse of `reason` back to `who`, who locked it.
+	fn unlock(
+		who: &AccountId,
+		asset: &AssetId,
+		amount: Balance,
+		reason: LockReason,
+	) -> DispatchResult;
+
+	/// Pay `amount` from the purse of `reason` to `to`.
+	fn pay_locked(
+		to: &AccountId,
+		asset: &AssetId,
+		amount: Balance,
+		reason: LockReason,
+	) -> DispatchResult;
+
+	/// All that is in the purse of `reason`.
+	fn locked(asset: &AssetId, reason: LockReason) -> Balance;
+
+	/// Makes `asset` acceptable and gives `who` `amount` of it, fully backed.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_deposit(who: &AccountId, asset: &AssetId, amount: Balance);
+}
+
+/// A pallet that locks credits, and its own account of how much.
+pub trait Locker {
+	/// The purse it uses.
+	const REASON: LockReason;
+
+	/// What its records say is locked, per asset. Walks all records: for checks, not for dispatch.
+	fn locked_totals() -> Vec<(AssetId, Balance)>;
+}
+
+/// What all pallets that lock credits say they have locked: a tuple of [`Locker`]s.
+pub trait LockerTotals {
+	/// [`Locker::locked_totals`] of each, with its purse. For checks, not for dispatch.
+	fn totals() -> Vec<(LockReason, Vec<(AssetId, Balance)>)>;
+}
+
+macro_rules! locker_totals {
+	($($locker:ident)*) => {
+		impl<$($locker: Locker),*> LockerTotals for ($($locker,)*) {
+			fn totals() -> Vec<(LockReason, Vec<(AssetId, Balance)>)> {
+				alloc::vec![$(($locker::REASON, $locker::locked_totals())),*]
+			}
+		}
+	};
+}
+
+locker_totals!();
+locker_totals!(A);
+locker_totals!(A B);
+locker_totals!(A B C);
+locker_totals!(A B C D);
+locker_totals!(A B C D E);
+locker_totals!(A B C D E F);
+
+/// One settlement.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settle {
+	/// In what is paid.
+	pub asset: AssetId,
+	/// The side that pays.
+	pub payer: AccountId,
+	/// The side that is paid.
+	pub provider: AccountId,
+	/// What was settled before under the same source.
+	pub settled_before: Balance,
+	/// What is settled now, before shares are taken.
+	pub gross: Balance,
+	/// The schedule that was stored when the source was opened.
+	pub schedule: ScheduleId,
+	/// What is being settled.
+	pub source: Source,
+}
+
+/// The only door through which market money changes owner.
+pub trait Settlement {
+	/// The schedule that a channel or agreement opened now is to keep.
+	fn current_schedule() -> ScheduleId;
+
+	/// Pay `gross` out of the purse of the source to provider, platform and referrers. Returns the
+	/// three shares; they sum to `gross`.
+	fn settle(settle: Settle) -> Result<Shares, DispatchError>;
+
+	/// Makes the next [`Settlement::settle`] between these two as costly as it can be.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(_payer: &AccountId, _provider: &AccountId, _asset: &AssetId) {}
+}
+
+/// Who is rewarded out of a referral share.
+pub trait ReferralRewards {
+	/// Record and return how `pot` is to be paid out; rewards and pool sum to it exactly.
+	fn distribute(
+		asset: &AssetId,
+		payer: &AccountId,
+		provider: &AccountId,
+		pot: Balance,
+	) -> Distributed;
+
+	/// The account that keeps what is due to nobody.
+	fn growth_pool() -> AccountId;
+
+	/// Makes the next [`ReferralRewards::distribute`] for these two as costly as it can be.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(payer: &AccountId, provider: &AccountId, asset: &AssetId);
+}
+
+/// Who brought whom.
+pub trait ReferralBook {
+	/// Fix who brought `referee`, once. Fails, with the reason, when the referral is unknown, leads to
+	/// the referee itself or its operator's agents, or could close a circle.
+	fn bind(referee: &AccountId, referral: &Referral) -> DispatchResult;
+
+	/// A referral that [`ReferralBook::bind`] accepts for `referee`, as costly as it can be.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_referral(referee: &AccountId) -> Option<Referral>;
+}
+
+impl ReferralBook for () {
+	fn bind(_: &AccountId, _: &Referral) -> DispatchResult {
+		Err(DispatchError::Unavailable)
+	}
+
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_referral(_: &AccountId) -> Option<Referral> {
+		None
+	}
+}
+
+/// Limits that an operator has set on what its agents may spend.
+pub trait SpendGuard {
+	/// Fails, with the reason, when the spend is beyond a limit; else counts it.
+	fn ensure_may_spend(
+		payer: &AccountId,
+		payee: &AccountId,
+		asset: &AssetId,
+		amount: Balance,
+	) -> DispatchResult;
+
+	/// Fails, with the reason, unless `who` may take `amount` out of the market to `to`; else counts it.
+	fn ensure_may_withdraw(
+		who: &AccountId,
+		to: &AccountId,
+		asset: &AssetId,
+		amount: Balance,
+	) -> DispatchResult;
+}
+
+/// No limits.
+impl SpendGuard for () {
+	fn ensure_may_spend(_: &AccountId, _: &AccountId, _: &AssetId, _: Balance) -> DispatchResult {
+		Ok(())
+	}
+
+	fn ensure_may_withdraw(
+		_: &AccountId,
+		_: &AccountId,
+		_: &AssetId,
+		_: Balance,
+	) -> DispatchResult {
+		Ok(())
+	}
+}
+
+/// Hears how trade between two parties went. Cannot veto.
+pub trait OutcomeHook {
+	/// `gross` was settled.
+	fn settled(payer: &AccountId, provider: &AccountId, asset: &AssetId, gross: Balance);
+	/// `amount` went back to the payer unspent.
+	fn refunded(payer: &AccountId, provider: &AccountId, asset: &AssetId, amount: Balance);
+	/// The provider did not do what it was bound to.
+	fn breached(payer: &AccountId, provider: &AccountId);
+	/// The payer disputes what was delivered.
+	fn disputed(payer: &AccountId, provider: &AccountId);
+
+	/// Makes the next `settled` or `refunded` for these two as costly as it can be.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn worst_case(payer: &AccountId, provider: &AccountId);
+}
+
+impl OutcomeHook for () {
+	fn settled(_: &AccountId, _: &AccountId, _: &AssetId, _: Balance) {}
+	fn refunded(_: &AccountId, _: &AccountId, _: &AssetId, _: Balance) {}
+	fn breached(_: &AccountId, _: &AccountId) {}
+	fn disputed(_: &AccountId, _: &AccountId) {}
+
+	#[cfg(feature = "runtime-benchmarks")]
+	fn worst_case(_: &AccountId, _: &AccountId) {}
+}

@@ -1,0 +1,416 @@
+//! What the model expects of each call, and what it books when the call succeeds.
+
+use super::*;
+use stoa_primitives::agent::Status;
+
+fn delegate_key(n: u8) -> Key {
+	Key::Sr25519([n; 32])
+}
+
+/// Whether `who` has native tokens for any storage deposit.
+fn is_rich(who: &AccountId) -> bool {
+	let (preservation, force) = (Preservation::Preserve, Fortitude::Polite);
+	configs::Tokens::reducible_balance(NATIVE, who, preservation, force) > STOA
+}
+
+impl AgentOp {
+	/// Whether `who` is in a state that the call is for.
+	pub(super) fn makes_sense_for(self, who: &AccountId) -> bool {
+		let Some(view) = Agents::agent(who.clone()) else { return false };
+		let has = |n| Agents::keys(who.clone()).into_iter().find(|of| of.key == delegate_key(n));
+		match self {
+			Self::Renew => view.lease_until < now(),
+			Self::Resume => view.status == Status::Paused,
+			Self::Reinstate => view.status == Status::Suspended,
+			Self::Accept | Self::CancelTransfer => view.transfer_to.is_some(),
+			Self::RemoveKey(n) => has(n).is_some(),
+			Self::RemoveExpiredKey(n) => has(n).is_some_and(|of| of.expires_at < now()),
+			_ => view.active,
+		}
+	}
+}
+
+impl World {
+	pub(super) fn deposit(&mut self, by: usize, asset: AssetId, amount: Amount, to: usize) {
+		let (by, to) = (self.account(by), self.account(to));
+		let accepted = Credits::accepted_assets().into_iter().find(|(known, _)| *known == asset);
+		let there_is = configs::Tokens::reducible_balance(
+			asset.clone(),
+			&by,
+			Preservation::Preserve,
+			Fortitude::Polite,
+		);
+		let amount = amount.of(there_is, accepted.as_ref().map_or(10_000, |(_, bound)| *bound));
+		let expected = accepted.is_some_and(|(_, bound)| {
+			amount > 0 &&
+				amount <= there_is &&
+				self.free(&to, &asset).saturating_add(amount) >= bound
+		});
+		let result = dispatch(signed(&by), crate::tests::deposit(&asset, amount, &to));
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.credit(&to, &asset, amount);
+			*self.issued.entry(asset).or_default() += amount;
+		}
+	}
+
+	pub(super) fn withdraw(&mut self, by: usize, asset: AssetId, amount: Amount, to: usize) {
+		let (by, to) = (self.account(by), self.account(to));
+		let amount = amount.of(self.free(&by, &asset), 2);
+		let arrives =
+			configs::Tokens::can_deposit(asset.clone(), &to, amount, Provenance::Extant) ==
+				DepositConsequence::Success;
+		let expected = amount > 0 && amount <= self.free(&by, &asset) && arrives;
+		let result = dispatch(signed(&by), crate::tests::withdraw(&asset, amount, &to));
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.debit(&by, &asset, amount);
+			*self.issued.entry(asset).or_default() -= amount;
+		}
+	}
+
+	/// Somebody sends real money to custody: nobody's credits, and nobody's loss but its own.
+	pub(super) fn donate(&mut self, by: usize, asset: AssetId) {
+		let by = self.account(by);
+		let there_is = configs::Tokens::reducible_balance(
+			asset.clone(),
+			&by,
+			Preservation::Preserve,
+			Fortitude::Polite,
+		);
+		if there_is >= 1_000 {
+			transfer(&asset, &by, &Credits::custody_account(), 1_000);
+			let mut expected = GENESIS.get();
+			if asset == NATIVE {
+				expected.native.1 += 1_000;
+			} else {
+				expected.dusd.1 += 1_000;
+			}
+			GENESIS.set(expected);
+			check_books();
+		}
+	}
+
+	pub(super) fn pay(&mut self, by: AccountId, to: AccountId, asset: AssetId, amount: Amount) {
+		let amount = amount.of(self.free(&by, &asset), 2);
+		let expected = amount > 0 &&
+			by != to && Agents::is_active(to.clone()) &&
+			amount <= self.free(&by, &asset);
+		let schedule = self.schedule();
+		let result = dispatch(signed(&by), crate::tests::pay(&to, &asset, amount));
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.debit(&by, &asset, amount);
+			let source = Source::Charge([9; 32]);
+			let mut events = take_events().into_iter();
+			self.settle(&by, &to, &asset, 0, amount, schedule, source, &mut events);
+			assert_eq!(events.next(), None);
+		}
+	}
+
+	pub(super) fn propose(&mut self, rates: [u32; 3]) {
+		let [provider, platform, referral] = rates;
+		let expected = provider + platform + referral == 1_000_000 &&
+			provider >= 800_000 &&
+			platform >= referral;
+		self.schedule();
+		let [provider, platform, referral] = rates.map(Permill::from_parts);
+		let call =
+			pallet_stoa_fee_split::Call::propose_schedule { provider, platform, referral };
+		assert_eq!(dispatch(root(), call).is_ok(), expected, "{rates:?}");
+		if expected {
+			self.pending = Some((self.schedules.len() as ScheduleId, now() + 14 * DAYS));
+			self.schedules.push(rates);
+		}
+	}
+
+	pub(super) fn grant(&mut self, agent: AccountId, asset: AssetId, amount: Amount) {
+		let left = Referrals::bonus_left(agent.clone(), asset.clone());
+		let amount = amount.of(left, 2);
+		let call = pallet_stoa_referrals::Call::grant_bonus {
+			agent: agent.clone(),
+			asset: asset.clone(),
+			amount,
+		};
+		let expected = amount > 0 && amount <= left && Agents::is_active(agent.clone());
+		let result = dispatch(root(), call);
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.debit(&Referrals::growth_pool_account(), &asset, amount);
+			*self.pool.entry(asset.clone()).or_default() -= amount;
+			self.credit(&agent, &asset, amount);
+		}
+	}
+
+	pub(super) fn open(&mut self, op: &Op) {
+		let Op::Open { by, payee, asset, amount, grace, lanes, cap, key, apt } = *op else {
+			unreachable!("only for this step")
+		};
+		let (payer, asset) = (self.account(by), assets(asset));
+		let payee =
+			self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
+		let deposit = amount.of(self.free(&payer, &asset), 2);
+		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
+		let call = pallet_stoa_channels::Call::open {
+			payee: payee.clone(),
+			asset: asset.clone(),
+			deposit,
+			key: voucher_key(key).key(),
+			grace,
+			lanes,
+			cap: cap.then_some(Cap { per_window: 1, window: 1 }),
+		};
+		let expected = payer != payee &&
+			deposit > 0 &&
+			lanes == 1 && !cap &&
+			(MIN_GRACE..=MAX_GRACE).contains(&grace) &&
+			Agents::is_active(payee.clone()) &&
+			deposit <= self.free(&payer, &asset);
+		let result = dispatch(signed(&payer), call);
+		if is_rich(&payer) {
+			// It can put up the storage deposit if nobody else does.
+			assert_eq!(result.is_ok(), expected, "{result:?}");
+		}
+		if result.is_ok() {
+			assert!(expected);
+			assert!(!self.authorised.contains_key(&id), "an id has returned");
+			self.debit(&payer, &asset, deposit);
+			let schedule = self.schedule();
+			let open = Open { payer, payee, asset, deposit, settled: 0, grace, ends: None, schedule };
+			self.channels.insert(id, open);
+			self.authorised.insert(id, 0);
+			self.opened.push((id, key));
+		}
+	}
+
+	pub(super) fn top_up(&mut self, by: Option<usize>, channel: usize, amount: Amount) {
+		let (id, _) = self.channel(channel);
+		let open = self.channels.get(&id).cloned();
+		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
+		let asset = open.as_ref().map_or(DUSD, |open| open.asset.clone());
+		let amount = amount.of(self.free(&by, &asset), 2);
+		let expected = open.is_some_and(|open| open.ends.is_none_or(|ends| now() < ends)) &&
+			amount > 0 &&
+			amount <= self.free(&by, &asset);
+		let result = dispatch(signed(&by), pallet_stoa_channels::Call::top_up { id, amount });
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.debit(&by, &asset, amount);
+			self.channels.get_mut(&id).expect("it is there").deposit += amount;
+		}
+	}
+
+	pub(super) fn settle_batch(&mut self, by: Option<usize>, claims: &[Claim], sorted: bool) {
+		let mut items: Vec<_> = claims.iter().map(|claim| self.item(*claim)).collect();
+		let place = |(item, _): &(Item, bool)| (item.channel, item.lane);
+		if sorted {
+			items.sort_by_key(place);
+			items.dedup_by_key(|item| place(item));
+		}
+		let first = items.first().and_then(|(item, _)| self.channels.get(&item.channel));
+		let by = self.by(by, first.map(|open| open.payee.clone()));
+		let expected = !items.is_empty() &&
+			items.windows(2).all(|pair| place(&pair[0]) < place(&pair[1]));
+		let batch = items.iter().map(|(item, _)| *item).collect::<Vec<_>>();
+		take_events();
+		let call = pallet_stoa_channels::Call::settle_batch {
+			items: batch.try_into().expect("a short batch"),
+		};
+		let result = dispatch(signed(&by), call);
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if !expected {
+			return;
+		}
+		let (mut paid_items, mut skipped_items) = (0, 0);
+		let mut events = take_events().into_iter();
+		for (index, (item, good)) in items.into_iter().enumerate() {
+			match self.verdict(&by, &item, good) {
+				Ok(amount) => {
+					self.claim(item.channel, amount, &mut events);
+					paid_items += 1;
+				},
+				Err(reason) => {
+					let skipped = pallet_stoa_channels::Event::Skipped {
+						index: index as u32,
+						id: item.channel,
+						lane: item.lane,
+						reason,
+					};
+					assert_eq!(events.next(), Some(skipped.into()), "{item:?}");
+					*self.skipped.entry(reason.encode()).or_default() += 1;
+					skipped_items += 1;
+				},
+			}
+		}
+		let end = pallet_stoa_channels::Event::BatchSettled { by, paid_items, skipped_items };
+		assert_eq!(events.collect::<Vec<_>>(), [end.into()]);
+	}
+
+	pub(super) fn request_close(&mut self, by: Option<usize>, channel: usize) {
+		let (id, _) = self.channel(channel);
+		let open = self.channels.get(&id).cloned();
+		let depositor = Channels::channel(id).map(|view| view.depositor);
+		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
+		let expected = open.as_ref().is_some_and(|open| {
+			open.ends.is_none() && (by == open.payer || Some(&by) == depositor.as_ref())
+		});
+		let result = dispatch(signed(&by), pallet_stoa_channels::Call::request_close { id });
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			let open = self.channels.get_mut(&id).expect("it is there");
+			open.ends = Some(now() + open.grace);
+		}
+	}
+
+	pub(super) fn cancel_close(&mut self, by: Option<usize>, channel: usize) {
+		let (id, _) = self.channel(channel);
+		let open = self.channels.get(&id).cloned();
+		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
+		let expected = open
+			.as_ref()
+			.is_some_and(|open| by == open.payer && open.ends.is_some_and(|ends| now() < ends));
+		let result = dispatch(signed(&by), pallet_stoa_channels::Call::cancel_close { id });
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			self.channels.get_mut(&id).expect("it is there").ends = None;
+		}
+	}
+
+	pub(super) fn close(&mut self, by: Option<usize>, channel: usize, last: Option<Claim>) {
+		let (id, _) = self.channel(channel);
+		let by = self.by(by, self.channels.get(&id).map(|open| open.payee.clone()));
+		// Mostly of this channel.
+		let last = last.map(|claim| {
+			let channel = if claim.channel < 10 { channel } else { claim.channel };
+			self.item(Claim { channel, ..claim })
+		});
+		let verdict = match &last {
+			Some((item, _)) if item.channel != id => Err(SkipReason::UnknownChannel),
+			Some((item, good)) => self.verdict(&by, item, *good).map(Some),
+			None => Ok(None),
+		};
+		let is_payee = self.channels.get(&id).is_some_and(|open| open.payee == by);
+		take_events();
+		let result = dispatch(signed(&by), crate::tests::close(id, last.map(|(item, _)| item)));
+		assert_eq!(result.is_ok(), is_payee && verdict.is_ok(), "{result:?} {verdict:?}");
+		if result.is_ok() {
+			if let Ok(Some(amount)) = verdict {
+				self.claim(id, amount, &mut take_events().into_iter());
+			}
+			self.end(id);
+		}
+	}
+
+	pub(super) fn finalize(&mut self, channels: &[usize]) {
+		let ids: Vec<_> = channels.iter().map(|n| self.channel(*n).0).collect();
+		let call = pallet_stoa_channels::Call::finalize {
+			ids: ids.clone().try_into().expect("a short list"),
+		};
+		let mut due: Vec<_> = ids
+			.into_iter()
+			.filter(|id| {
+				self.channels
+					.get(id)
+					.is_some_and(|open| open.ends.is_some_and(|ends| ends <= now()))
+			})
+			.collect();
+		due.sort();
+		due.dedup();
+		let result = dispatch(signed(&self.account(0)), call);
+		assert_eq!(result.is_ok(), !due.is_empty(), "{result:?}");
+		due.into_iter().for_each(|id| self.end(id));
+	}
+
+	pub(super) fn register(&mut self, by: usize, agent: usize, consents: Consents, referred: Referred) {
+		let (operator, who) = (&self.people[by], &self.people[agent]);
+		let other = &self.people[(agent + 1) % PEOPLE];
+		let proof = match consents {
+			Consents::Good => Some(consent(&operator.account, who, now() + 10)),
+			Consents::Missing => None,
+			Consents::ByAnother => {
+				let other = Person { account: who.account.clone(), ..other.clone() };
+				Some(consent(&operator.account, &other, now() + 10))
+			},
+			Consents::Expired => Some(consent(&operator.account, who, now() - 1)),
+		};
+		let referral = match referred {
+			Referred::ByNobody => None,
+			Referred::ByAccount(n) => Some(Referral::Account(self.account(n))),
+			Referred::ByCode(n) => Some(Referral::Code(code(n))),
+		};
+		let known = Agents::agent(who.account.clone()).is_some();
+		let rich = is_rich(&operator.account);
+		let call = pallet_stoa_agents::Call::register {
+			agent: who.account.clone(),
+			proof,
+			manifest: manifest(),
+			referral: referral.clone(),
+		};
+		let result = dispatch(operator.origin(), call);
+		let consented = by == agent || matches!(consents, Consents::Good);
+		if known || !consented {
+			assert!(result.is_err(), "registered without consent or twice");
+		} else if rich && referral.is_none() {
+			assert!(result.is_ok(), "{result:?}");
+		}
+	}
+
+	pub(super) fn agent(&mut self, by: Option<usize>, agent: AccountId, what: AgentOp) {
+		use pallet_stoa_agents::Call;
+		let of = delegate_key;
+		let view = Agents::agent(agent.clone());
+		let operator = view.as_ref().map(|view| view.operator.clone());
+		let recipient = view.and_then(|view| view.transfer_to);
+		let governance = matches!(what, AgentOp::Suspend | AgentOp::Reinstate);
+		let meant = if matches!(what, AgentOp::Accept) { recipient } else { operator };
+		let by = self.by(by, meant);
+		let origin = if governance { root() } else { signed(&by) };
+		let call = match what {
+			AgentOp::Renew => Call::renew { agent },
+			AgentOp::SetManifest(length) => {
+				let uri = vec![b'x'; length].try_into().expect("within the bound");
+				Call::set_manifest { agent, manifest: Manifest { digest: [1; 32], uri } }
+			},
+			AgentOp::Pause => Call::pause { agent },
+			AgentOp::Resume => Call::resume { agent },
+			AgentOp::Suspend => Call::suspend { agent },
+			AgentOp::Reinstate => Call::reinstate { agent },
+			AgentOp::Retire => Call::retire { agent },
+			AgentOp::Offer(to) => Call::offer_transfer { agent, to: self.account(to) },
+			AgentOp::Accept => Call::accept_transfer { agent },
+			AgentOp::CancelTransfer => Call::cancel_transfer { agent },
+			AgentOp::AddKey { key, scopes, lasts } => Call::add_key {
+				agent,
+				key: of(key),
+				scopes: codec::Decode::decode(&mut &[scopes][..])
+					.unwrap_or(Scopes::NONE),
+				expires_at: now() + lasts,
+			},
+			AgentOp::RemoveKey(key) => Call::remove_key { agent, key: of(key) },
+			AgentOp::RemoveExpiredKey(key) => Call::remove_expired_key { agent, key: of(key) },
+		};
+		let _ = dispatch(origin, call);
+	}
+
+	/// What only governance may do, by somebody else.
+	pub(super) fn usurp(&mut self, by: usize, what: u8) {
+		let agent = self.account((by + 1) % PEOPLE);
+		let percent = Permill::from_percent;
+		let call: RuntimeCall = match what {
+			0 => pallet_stoa_credits::Call::accept_asset { asset: DUSD, dust_bound: 1 }.into(),
+			1 => pallet_stoa_credits::Call::stop_accepting { asset: DUSD }.into(),
+			2 => pallet_stoa_fee_split::Call::propose_schedule {
+				provider: percent(80),
+				platform: percent(20),
+				referral: percent(0),
+			}
+			.into(),
+			3 => pallet_stoa_fee_split::Call::cancel_schedule {}.into(),
+			4 => pallet_stoa_referrals::Call::set_cap { asset: DUSD, cap: 1 }.into(),
+			5 => pallet_stoa_referrals::Call::grant_bonus { agent, asset: DUSD, amount: 1 }.into(),
+			6 => pallet_stoa_agents::Call::suspend { agent }.into(),
+			_ => pallet_stoa_agents::Call::reinstate { agent }.into(),
+		};
+		refused(signed(&self.account(by)), call, sp_runtime::traits::BadOrigin);
+	}
+}

@@ -1,0 +1,46 @@
+//! The main job, as a user starts it.
+
+use serde_json::Value;
+use stoa_tests::{command::Stoa, Node};
+
+/// The units of an amount.
+fn units(value: &Value) -> u128 {
+	value["units"].as_str().expect("an amount has units").parse().expect("units are a number")
+}
+
+/// Checks the figures of a demo with `calls` calls at 100 units.
+fn check(demo: &Value, calls: u128) {
+	assert_eq!(demo["passed"], true, "{demo:#}");
+	let checks = demo["checks"].as_array().expect("checks are a list");
+	assert!(checks.len() > 10 && checks.iter().all(|check| check["passed"] == true), "{demo:#}");
+	assert_eq!((demo["calls"].as_u64(), demo["errors"].as_u64()), (Some(calls as u64), Some(0)));
+	assert_eq!(units(&demo["price"]), 100);
+	let settled = &demo["settled"];
+	let gross = 100 * calls;
+	assert_eq!(units(&settled["gross"]), gross);
+	assert_eq!(units(&settled["provider"]), gross * 85 / 100);
+	assert_eq!(units(&settled["platform"]), gross * 10 / 100);
+	assert_eq!(units(&settled["referral"]), gross * 5 / 100);
+	let parts = units(&settled["rewards"]) + units(&settled["growth_pool"]);
+	assert_eq!(parts, units(&settled["referral"]));
+	assert!(demo["cost"]["per_call_dollars"].is_string(), "{demo:#}");
+}
+
+#[test]
+fn demo_should_balance_to_the_unit_when_played_twice_on_one_chain() {
+	let node = Node::start();
+	let stoa = Stoa::new(node.url());
+	for _ in 0..2 {
+		check(&stoa.json(&["demo", "--calls", "20"]), 60);
+	}
+	// For people it is the same, in words.
+	let output = stoa.run(&["demo", "--calls", "2", "--consumers", "1"]);
+	let text = String::from_utf8(output.stdout).unwrap();
+	assert!(output.status.success() && text.contains("85 %") && !text.contains('✗'), "{text}");
+}
+
+#[test]
+fn demo_should_balance_to_the_unit_when_blocks_come_from_babe_and_grandpa() {
+	let node = Node::start_with(&["--dev"]);
+	check(&Stoa::new(node.url()).json(&["demo", "--calls", "4", "--consumers", "2"]), 8);
+}
