@@ -440,7 +440,10 @@ impl PaidClient {
 			return Err(HttpError::WrongPayee { payee: terms.payee.clone() });
 		}
 		if terms.amount > policy.max_price {
-			return Err(HttpError::PriceAboveLimit { price: terms.amount, limit: policy.max_price });
+			return Err(HttpError::PriceAboveLimit {
+				price: terms.amount,
+				limit: policy.max_price,
+			});
 		}
 		Ok(())
 	}

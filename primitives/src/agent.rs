@@ -6,7 +6,16 @@ use scale_info::TypeInfo;
 
 /// Whether an agent may act.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum Status {
 	/// May act, as long as its lease runs.
@@ -30,7 +39,9 @@ pub const MAX_URI_LEN: u32 = 256;
 pub type Uri = BoundedVec<u8, ConstU32<MAX_URI_LEN>>;
 
 /// Where an agent describes itself, and the digest that pins the description.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub struct Manifest {
 	/// `blake2_256` of the document.
 	pub digest: [u8; 32],
@@ -56,7 +67,16 @@ pub struct Scopes(u8);
 
 /// One thing that a key may sign in the name of its agent.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum Scope {
 	/// Offers and counter-offers.

@@ -46,7 +46,16 @@ pub fn channel_id(
 
 /// What shows that the payer allowed a cumulative amount.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum Proof {
 	/// A voucher; channel and lane are the item's.
@@ -63,7 +72,16 @@ pub enum Proof {
 
 /// One claim in a batch: pay what `proof` allows on this lane beyond what was paid before.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Item {
 	/// Channel id.
@@ -80,7 +98,16 @@ pub struct Item {
 /// At most `per_window` captured in any `window` blocks, so that a stolen voucher key cannot drain
 /// the deposit.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Cap {
 	/// In units of the channel's asset.
@@ -91,7 +118,16 @@ pub struct Cap {
 
 /// Why an item of a batch was not paid.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum SkipReason {
 	/// No channel has this id; it may have been finalized.

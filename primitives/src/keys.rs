@@ -40,7 +40,16 @@ pub enum Key {
 
 /// A signature by a [`Key`] of the same scheme.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum KeySignature {
 	/// Ed25519, 64 bytes.
@@ -117,14 +126,16 @@ impl Key {
 /// that wallets add to arbitrary bytes.
 pub fn verify_account(who: &AccountId, message: &[u8], signature: &MultiSignature) -> bool {
 	if signature.verify(message, who) {
-		return true
+		return true;
 	}
 	let wrapped = [b"<Bytes>".as_slice(), message, b"</Bytes>".as_slice()].concat();
 	signature.verify(wrapped.as_slice(), who)
 }
 
 /// A signature in the name of an agent.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub enum AgentSignature {
 	/// By the agent's account key.
 	#[codec(index = 0)]

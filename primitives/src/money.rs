@@ -21,7 +21,16 @@ const MILLION: u32 = 1_000_000;
 ///
 /// Encoding: three `u32` in millionths, 12 bytes.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Schedule {
 	provider: Permill,
@@ -95,13 +104,13 @@ impl Schedule {
 			.saturating_add(platform.deconstruct())
 			.saturating_add(referral.deconstruct());
 		if sum != MILLION {
-			return Err(ScheduleError::NotWhole)
+			return Err(ScheduleError::NotWhole);
 		}
 		if provider < MIN_PROVIDER_RATE {
-			return Err(ScheduleError::ProviderBelowMinimum)
+			return Err(ScheduleError::ProviderBelowMinimum);
 		}
 		if platform < referral {
-			return Err(ScheduleError::PlatformBelowReferral)
+			return Err(ScheduleError::PlatformBelowReferral);
 		}
 		Ok(Self { provider, platform, referral })
 	}
@@ -165,7 +174,16 @@ pub fn mul_div_floor(value: Balance, part: u32, whole: u32) -> Balance {
 
 /// What was settled: the reason for which market money changed owner. Encoding: 33 bytes.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub enum Source {
 	/// Calls paid through the payment channel of this id.

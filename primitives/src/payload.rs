@@ -33,7 +33,16 @@ const MAGIC: [u8; 6] = [MARK, b'S', b'T', b'O', b'A', 1];
 
 /// What binds a signature to one chain and one use: `blake2_256(tag ‖ genesis hash)`.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Domain(pub [u8; 32]);
 
@@ -114,19 +123,19 @@ pub trait Payload: Sized {
 	/// See [`PayloadError`]; causes are checked in the order in which they are listed there.
 	fn from_bytes(bytes: &[u8], domain: &Domain) -> Result<Self, PayloadError> {
 		if bytes.len() != Self::LEN {
-			return Err(PayloadError::Length)
+			return Err(PayloadError::Length);
 		}
 		let mut reader = Reader(bytes);
 		let magic: [u8; 6] = reader.array().ok_or(PayloadError::Length)?;
 		let [kind, flags]: [u8; 2] = reader.array().ok_or(PayloadError::Length)?;
 		if magic != MAGIC || flags != 0 {
-			return Err(PayloadError::Header)
+			return Err(PayloadError::Header);
 		}
 		if kind != Self::TYPE {
-			return Err(PayloadError::Type)
+			return Err(PayloadError::Type);
 		}
 		if reader.array::<32>() != Some(domain.0) {
-			return Err(PayloadError::Domain)
+			return Err(PayloadError::Domain);
 		}
 		Self::read(&mut reader).ok_or(PayloadError::Field)
 	}
@@ -162,7 +171,16 @@ impl Reader<'_> {
 
 /// The payer allows the payee to capture up to `cumulative` on one lane of a channel.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Voucher {
 	/// Channel id.
@@ -198,7 +216,16 @@ impl Payload for Voucher {
 
 /// The payer commits to a hash chain: revealing tick `i` allows `base + i · value` on the lane.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct TickCommit {
 	/// Channel id.
@@ -249,7 +276,9 @@ impl Payload for TickCommit {
 }
 
 /// The payer allows the payee to open a channel out of the payer's credits.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub struct OpenAuth {
 	/// Who may submit it and will be paid.
 	pub payee: AccountId,
@@ -296,7 +325,16 @@ impl Payload for OpenAuth {
 
 /// The payee agrees to close a channel at once with `total` paid over its life.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct CloseConsent {
 	/// Channel id.
@@ -324,7 +362,16 @@ impl Payload for CloseConsent {
 
 /// The payee confirms off chain what was bought with a voucher.
 #[derive(
-	Clone, Copy, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
 )]
 pub struct Receipt {
 	/// Channel id.
@@ -363,7 +410,9 @@ impl Payload for Receipt {
 }
 
 /// An agent agrees to be operated by `operator`.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub struct Consent {
 	/// Who will answer for the agent.
 	pub operator: AccountId,

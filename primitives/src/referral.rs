@@ -17,7 +17,9 @@ pub const MAX_DEPTH: usize = 3;
 pub type Code = BoundedVec<u8, ConstU32<MAX_CODE_LEN>>;
 
 /// How a new agent names who brought it.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub enum Referral {
 	/// By the referrer's account.
 	#[codec(index = 0)]
@@ -28,7 +30,9 @@ pub enum Referral {
 }
 
 /// One reward out of a settlement's referral share.
-#[derive(Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
 pub struct Reward {
 	/// The referrer.
 	pub to: AccountId,

@@ -51,8 +51,12 @@ pub trait Ledger {
 
 	/// Take `amount` from `who`'s free credits into the purse of `reason`. A spend. Fails when `who`
 	/// has less.
-	fn lock(who: &AccountId, asset: &AssetId, amount: Balance, reason: LockReason)
-		-> DispatchResult;
+	fn lock(
+		who: &AccountId,
+		asset: &AssetId,
+		amount: Balance,
+		reason: LockReason,
+	) -> DispatchResult;
 
 	/// Give `amount` from the purse of `reason` back to `who`, who locked it.
 	fn unlock(

@@ -9,7 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
-	view_functions::{runtime_api as view_functions_api, ViewFunctionDispatchError, ViewFunctionId},
+	view_functions::{
+		runtime_api as view_functions_api, ViewFunctionDispatchError, ViewFunctionId,
+	},
 	weights::Weight,
 };
 use pallet_grandpa::AuthorityId as GrandpaId;
@@ -265,4 +267,3 @@ impl_runtime_apis! {
 		}
 	}
 }
-

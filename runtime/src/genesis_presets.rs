@@ -86,10 +86,7 @@ fn preset(validators: &[Sr25519Keyring], sudo: Option<Sr25519Keyring>) -> Value 
 		},
 		referrals: ReferralsConfig {
 			// What one referee can ever earn its referrers: 100 STOA and 100 dollars.
-			caps: vec![
-				(AssetId::Native, 100 * STOA),
-				(AssetId::WithId(DUSD), 100 * DOLLAR),
-			],
+			caps: vec![(AssetId::Native, 100 * STOA), (AssetId::WithId(DUSD), 100 * DOLLAR),],
 		},
 		sudo: SudoConfig { key: sudo.map(|who| who.to_account_id()) },
 	})

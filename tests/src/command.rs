@@ -130,7 +130,8 @@ fn texts(output: &Output) -> (String, String) {
 /// One line, and nothing of the program's insides.
 fn check_line(args: &[&str], text: &str) {
 	assert_eq!(text.trim_end().lines().count(), 1, "stoa {args:?} printed: {text}");
-	for inside in ["panicked", "backtrace", "RUST_BACKTRACE", "src/", "unwrap", "Error {", "internal mistake"]
+	for inside in
+		["panicked", "backtrace", "RUST_BACKTRACE", "src/", "unwrap", "Error {", "internal mistake"]
 	{
 		assert!(!text.contains(inside), "stoa {args:?} shows `{inside}`: {text}");
 	}

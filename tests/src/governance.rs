@@ -55,7 +55,7 @@ pub async fn submit(node: &Node, key: &AccountKey, call: RuntimeCall) {
 		let next = rpc::call(node, "system_accountNextIndex", json!([account])).await;
 		let waits = waiting.as_array().is_some_and(|all| all.iter().any(|one| *one == json!(hex)));
 		if !waits && next.as_u64() > Some(nonce.into()) {
-			return
+			return;
 		}
 		tokio::time::sleep(Duration::from_millis(20)).await;
 	}

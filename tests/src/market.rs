@@ -45,7 +45,10 @@ pub fn fresh() -> AccountKey {
 
 /// A manifest without content.
 pub fn manifest() -> Manifest {
-	Manifest { digest: [7; 32], uri: b"https://example.org/agent.json".to_vec().try_into().expect("is short") }
+	Manifest {
+		digest: [7; 32],
+		uri: b"https://example.org/agent.json".to_vec().try_into().expect("is short"),
+	}
 }
 
 /// A connection to the node, of the runtime that the test runs on.

@@ -121,10 +121,10 @@ impl Process {
 				self.drain();
 			}
 			if let Some(found) = self.err.find(&find) {
-				return Some(found)
+				return Some(found);
 			}
 			if ended || Instant::now() >= deadline {
-				return None
+				return None;
 			}
 			std::thread::sleep(TICK);
 		}
@@ -155,10 +155,10 @@ impl Process {
 			if let Ok(Some(status)) = self.child.try_wait() {
 				self.dismiss();
 				self.drain();
-				return Some(status)
+				return Some(status);
 			}
 			if Instant::now() >= deadline {
-				return None
+				return None;
 			}
 			std::thread::sleep(TICK);
 		}
@@ -213,7 +213,8 @@ mod tests {
 		assert_eq!(process.wait(Duration::from_secs(10)).unwrap().code(), Some(7));
 		assert_eq!(process.stdout().lines(), ["one", "two"]);
 		assert_eq!(process.stderr().tail(9), "three");
-		let found = process.wait_for(Duration::ZERO, |line| line.strip_prefix("th").map(str::to_owned));
+		let found =
+			process.wait_for(Duration::ZERO, |line| line.strip_prefix("th").map(str::to_owned));
 		assert_eq!(found.as_deref(), Some("ree"));
 	}
 

@@ -37,9 +37,7 @@ pub async fn try_call(node: &Node, method: &str, params: Value) -> Result<Value,
 ///
 /// When it does not.
 pub async fn call(node: &Node, method: &str, params: Value) -> Value {
-	try_call(node, method, params)
-		.await
-		.unwrap_or_else(|error| panic!("{method} failed: {error}"))
+	try_call(node, method, params).await.unwrap_or_else(|error| panic!("{method} failed: {error}"))
 }
 
 /// Makes `count` blocks on a sealed chain, one after the other.

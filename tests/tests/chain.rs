@@ -52,7 +52,8 @@ async fn development_chain_should_make_and_finalise_blocks_when_started_without_
 	let metrics = reqwest::get(metrics).await.unwrap();
 	assert_eq!(metrics.status(), 200);
 	let text = metrics.text().await.unwrap();
-	let best = text.lines().find(|line| line.contains("block_height{") && line.contains("\"best\""));
+	let best =
+		text.lines().find(|line| line.contains("block_height{") && line.contains("\"best\""));
 	let height = best.and_then(|line| line.split(' ').next_back()?.parse::<u64>().ok());
 	assert!(height.is_some_and(|height| height > 0), "{best:?}");
 }
@@ -65,7 +66,8 @@ async fn sealed_chain_should_have_a_final_block_for_each_transaction_when_sealin
 	let bob = key("//Bob").account();
 	for n in 1..=3 {
 		let call = calls::transfer(bob.clone(), STOA);
-		let submitted = chain.submit(&call, &key("//Alice"), SubmitOptions::default()).await.unwrap();
+		let submitted =
+			chain.submit(&call, &key("//Alice"), SubmitOptions::default()).await.unwrap();
 		assert_eq!(submitted.block.number, n);
 		assert_eq!(chain.block(At::Finalized).await.unwrap(), submitted.block);
 		assert_eq!(chain.block(At::Best).await.unwrap(), submitted.block);
@@ -90,7 +92,9 @@ async fn local_chain_should_have_no_sudo_when_started_from_its_preset() {
 		FORCE,
 	]);
 	let methods = rpc::call(&node, "rpc_methods", json!([])).await["methods"].to_string();
-	for method in ["body", "call", "finalizedHeight", "genesisHash", "hashByHeight", "header", "storage"] {
+	for method in
+		["body", "call", "finalizedHeight", "genesisHash", "hashByHeight", "header", "storage"]
+	{
 		assert!(methods.contains(&format!("\"archive_v1_{method}\"")), "{method}: {methods}");
 	}
 	assert_eq!(rpc::call(&node, "system_chain", json!([])).await, "Stoa Local Testnet");
@@ -124,9 +128,7 @@ async fn development_chain_should_have_sudo_when_started_from_its_preset() {
 	let _bank = stoa_tests::market::BANK.lock().await;
 	let call = calls::sudo(calls::remark(vec![1]));
 	let submitted = market.submit(&call, &key("//Alice"), SubmitOptions::default()).await;
-	let is_sudid = |event: &MarketEvent| {
-		matches!(event, MarketEvent::Other { pallet, name } if pallet == "Sudo" && name == "Sudid")
-	};
+	let is_sudid = |event: &MarketEvent| matches!(event, MarketEvent::Other { pallet, name } if pallet == "Sudo" && name == "Sudid");
 	assert!(submitted.events.iter().any(is_sudid), "{submitted:?}");
 	market.refused(&call, &market.operator, SubmitOptions::default(), "Sudo", "RequireSudo").await;
 }
@@ -137,7 +139,10 @@ const FORCE: &str = "--unsafe-force-node-key-generation";
 #[test]
 fn node_should_refuse_with_one_clear_line_when_arguments_make_no_sense() {
 	for (args, says) in [
-		(&["--chain", "local", "--alice", FORCE, "--sealing", "instant"][..], "development chains only"),
+		(
+			&["--chain", "local", "--alice", FORCE, "--sealing", "instant"][..],
+			"development chains only",
+		),
 		(&["--chain", "local", "--alice", FORCE, "--sealing", "manual"], "--sealing manual"),
 		(&["--chain", "atlantis"], "`atlantis`"),
 	] {
@@ -206,7 +211,8 @@ async fn fees_should_be_what_was_quoted_when_a_call_is_paid_natively() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_should_have_version_16_with_view_functions_when_asked_for() {
-	let versions = rpc::call(&NODE, "state_call", json!(["Metadata_metadata_versions", "0x"])).await;
+	let versions =
+		rpc::call(&NODE, "state_call", json!(["Metadata_metadata_versions", "0x"])).await;
 	let versions = Vec::<u32>::decode(&mut rpc::bytes(&versions).as_slice()).unwrap();
 	assert!(versions.contains(&16), "{versions:?}");
 	let argument = format!("0x{}", hex::encode(16u32.encode()));

@@ -192,15 +192,29 @@ fn errors_should_be_one_line_with_cause_and_advice_when_no_node_is_needed() {
 		(&["--key", "//Alice", "channel", "open", "//Bob", "1", "--grace", "soon"], "`soon`", "1h"),
 		(&["--key", "//Alice", "referral", "claim", "ABC"], "`ABC`", "a-z"),
 		(&["--key", "//Alice", "agent", "register", "--proof", "0x12"], "proof", "consent"),
-		(&["--key", "alpha", "agent", "register", "--manifest-file", "/no/such"], "/no/such", "file"),
-		(&["--key", "alpha", "call", "http://x/", "--max-price", "1", "-d", "@/no/such"], "/no/such", "file"),
-		(&["--key", "alpha", "call", "http://x/", "--max-price", "1", "-H", "nothing"], "`nothing`", "Name: value"),
+		(
+			&["--key", "alpha", "agent", "register", "--manifest-file", "/no/such"],
+			"/no/such",
+			"file",
+		),
+		(
+			&["--key", "alpha", "call", "http://x/", "--max-price", "1", "-d", "@/no/such"],
+			"/no/such",
+			"file",
+		),
+		(
+			&["--key", "alpha", "call", "http://x/", "--max-price", "1", "-H", "nothing"],
+			"`nothing`",
+			"Name: value",
+		),
 	] {
 		let line = stoa.fail(args);
 		assert!(line.contains(cause) && line.contains(advice), "stoa {args:?}: {line}");
 	}
 	// Mistakes in the command line itself have a code of their own.
-	for args in [&["nonsense"][..], &["deposit"], &["demo", "--calls", "0"], &["channel", "finalize"]] {
+	for args in
+		[&["nonsense"][..], &["deposit"], &["demo", "--calls", "0"], &["channel", "finalize"]]
+	{
 		assert_eq!(stoa.run(args).status.code(), Some(2), "{args:?}");
 	}
 }
@@ -246,7 +260,10 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 		(vec!["--key", "//Dave", "deposit", "1e3"], "`1e3`"),
 		(vec!["--key", "//Dave", "deposit", ""], "amount"),
 		(vec!["--key", "//Dave", "deposit", "0.0000001"], "decimals"),
-		(vec!["--key", "//Dave", "deposit", "340282366920938463463374607431768211456"], "too large"),
+		(
+			vec!["--key", "//Dave", "deposit", "340282366920938463463374607431768211456"],
+			"too large",
+		),
 		(vec!["--key", "//Dave", "deposit", "100000000"], "Token"),
 		(vec!["--key", "//Dave", "deposit", "1", "--asset", "99"], "asset 99"),
 		(vec!["--key", "//Dave", "deposit", "1", "--asset", "usd"], "`usd`"),
@@ -267,11 +284,17 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 		(vec!["--key", "//Dave", "agent", "register", "seller"], "AlreadyRegistered"),
 		(vec!["--key", "//Eve", "agent", "renew", "seller"], "NotOperator"),
 		(vec!["--key", "//Eve", "agent", "show", "poor"], "no registered agent"),
-		(vec!["--key", "//Eve", "agent", "register", "poor", "--referral", "nobody-has-it"], "UnknownCode"),
+		(
+			vec!["--key", "//Eve", "agent", "register", "poor", "--referral", "nobody-has-it"],
+			"UnknownCode",
+		),
 		(vec!["--key", "//Eve", "agent", "register", "poor", "--referral", "poor-"], "UnknownCode"),
 		(vec!["--key", "buyer", "call", "nonsense", "--max-price", "1"], "URL"),
 		(vec!["--key", "buyer", "call", "ftp://127.0.0.1/", "--max-price", "1"], "ftp"),
-		(vec!["--key", "buyer", "call", "http://127.0.0.1:1/", "--max-price", "1"], "request failed"),
+		(
+			vec!["--key", "buyer", "call", "http://127.0.0.1:1/", "--max-price", "1"],
+			"request failed",
+		),
 		(vec!["--key", "buyer", "call", &upstream, "--max-price", "0"], "zero"),
 		(serve("http://127.0.0.1:1", "poor"), "no active agent"),
 		(serve("nonsense", "seller"), "upstream"),

@@ -125,7 +125,9 @@ async fn gateway_should_settle_the_exact_sum_when_a_hundred_calls_were_paid() {
 		Policy::per_call(PRICE),
 	);
 	let missing = client(&market, nobody.unwrap()).get(&url).await;
-	assert!(matches!(missing, Err(HttpError::ChannelMissing { payee, .. }) if payee == provider.id()));
+	assert!(
+		matches!(missing, Err(HttpError::ChannelMissing { payee, .. }) if payee == provider.id())
+	);
 
 	let mut channels = Vec::new();
 	let mut calls = Vec::new();
@@ -207,8 +209,7 @@ async fn gateway_should_serve_one_fresh_answer_when_a_voucher_is_replayed_all_at
 
 	// Other requests: one is served, the others are refused.
 	let signed = sign(2 * PRICE);
-	let replies =
-		join_all((0..20).map(|n| call(&url, &challenge, &signed, "x ".repeat(n)))).await;
+	let replies = join_all((0..20).map(|n| call(&url, &challenge, &signed, "x ".repeat(n)))).await;
 	let served = replies.iter().filter(|(status, ..)| *status == StatusCode::OK).count();
 	let refused = replies.iter().filter(|(status, receipt, _)| {
 		matches!(*status, StatusCode::CONFLICT | StatusCode::PAYMENT_REQUIRED) && !receipt
@@ -221,7 +222,14 @@ async fn gateway_should_serve_one_fresh_answer_when_a_voucher_is_replayed_all_at
 		("older", sign(PRICE)),
 		("too little", sign(3 * PRICE - 1)),
 		("above the deposit", sign(10_001)),
-		("of another key", Agent { voucher: provider.voucher.clone(), ..payer.clone() }.sign(&market.domain(), channel.id, 3 * PRICE)),
+		(
+			"of another key",
+			Agent { voucher: provider.voucher.clone(), ..payer.clone() }.sign(
+				&market.domain(),
+				channel.id,
+				3 * PRICE,
+			),
+		),
 		("of no channel", payer.sign(&market.domain(), [5; 32], 3 * PRICE)),
 	] {
 		let (status, receipt, body) = call(&url, &challenge, &signed, String::new()).await;

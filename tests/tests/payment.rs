@@ -110,7 +110,10 @@ async fn payment_should_reach_everybody_when_agents_own_nothing_but_credits() {
 	let now = chain.block(At::Best).await.unwrap().number;
 	for agent in [&provider, &payer] {
 		let info = chain.agent(&agent.id(), At::Finalized).await.unwrap().unwrap();
-		assert_eq!((info.operator, info.status, info.active), (operator.clone(), Status::Active, true));
+		assert_eq!(
+			(info.operator, info.status, info.active),
+			(operator.clone(), Status::Active, true)
+		);
 		assert!(info.lease_until > now + 89 * DAYS && info.manifest == Some(manifest()));
 		assert_eq!(market.credits(&agent.id()).await, DOLLAR);
 		assert_eq!(chain.native_balance(&agent.id(), At::Best).await.unwrap().free, 0);
@@ -175,7 +178,11 @@ async fn payment_should_reach_everybody_when_agents_own_nothing_but_credits() {
 	let call = calls::close(info.id, Some(item(&last)));
 	let closed = market.submit(&call, &provider.key, from_credits()).await;
 	assert_eq!(claimed(&closed), [(info.id, 49_980)]);
-	assert!(closed.events.contains(&MarketEvent::Closed { id: info.id, paid: 250_000, refunded: 50_000 }));
+	assert!(closed.events.contains(&MarketEvent::Closed {
+		id: info.id,
+		paid: 250_000,
+		refunded: 50_000
+	}));
 	assert_eq!(market.channel(&info.id).await, None);
 	assert_eq!(market.credits(&payer.id()).await, before + 50_000);
 	assert_eq!(market.credits(&provider.id()).await, earned + 49_980 * 85 / 100 - fee(&closed));
@@ -248,7 +255,9 @@ async fn vouchers_should_be_skipped_with_their_reason_when_they_are_not_good() {
 		trade.skip("with a bit flipped in its signature", flip_bit(good, bit), BadSignature).await;
 	}
 	let Proof::Voucher { cumulative, valid_until, signature } = good.proof;
-	for (cumulative, valid_until) in [(cumulative ^ 1, 0), (cumulative ^ 64, 0), (cumulative, valid_until ^ (1 << 31))] {
+	for (cumulative, valid_until) in
+		[(cumulative ^ 1, 0), (cumulative ^ 64, 0), (cumulative, valid_until ^ (1 << 31))]
+	{
 		let proof = Proof::Voucher { cumulative, valid_until, signature };
 		trade.skip("with a bit flipped in its text", Item { proof, ..good }, BadSignature).await;
 	}
@@ -302,7 +311,11 @@ async fn close_should_be_refused_when_it_is_by_a_stranger_or_with_a_bad_item() {
 		(calls::finalize(vec![[5; 32], [6; 32]]), &stranger, "NothingToFinalize"),
 		(calls::close(id, Some(flip_bit(good, 7))), &trade.payee, "BadSignature"),
 		(calls::close(id, Some(item(&trade.sign(10_001)))), &trade.payee, "AboveDeposit"),
-		(calls::close(id, Some(Item { channel: [5; 32], ..good })), &trade.payee, "ItemOfAnotherChannel"),
+		(
+			calls::close(id, Some(Item { channel: [5; 32], ..good })),
+			&trade.payee,
+			"ItemOfAnotherChannel",
+		),
 	] {
 		trade.refuse(call, by, "Channels", error).await;
 	}
@@ -387,14 +400,26 @@ async fn registration_should_be_refused_when_consent_or_referral_is_not_right() 
 	for (call, pallet, error) in [
 		(register(None, None), "Agents", "ProofMissing"),
 		(register(consent(&fresh(), &domain, &me, good), None), "Agents", "ProofInvalid"),
-		(register(consent(&agent, &domain, &fresh().account(), good), None), "Agents", "ProofInvalid"),
+		(
+			register(consent(&agent, &domain, &fresh().account(), good), None),
+			"Agents",
+			"ProofInvalid",
+		),
 		(register(consent(&agent, &foreign, &me, good), None), "Agents", "ProofInvalid"),
-		(register(consent(&agent, &domain, &me, good).map(|(proof, at)| (proof, at + 1)), None), "Agents", "ProofInvalid"),
+		(
+			register(consent(&agent, &domain, &me, good).map(|(proof, at)| (proof, at + 1)), None),
+			"Agents",
+			"ProofInvalid",
+		),
 		(register(consent(&agent, &domain, &me, 0), None), "Agents", "ProofExpired"),
 		(register(consent(&agent, &domain, &me, far), None), "Agents", "ProofTooLong"),
 		(register(proof(), Some(Referral::Account(agent.account()))), "Referrals", "SelfReferral"),
 		(register(proof(), Some(Referral::Account(sibling.id()))), "Referrals", "SameOperator"),
-		(register(proof(), Some(Referral::Account(fresh().account()))), "Referrals", "ReferrerNotActive"),
+		(
+			register(proof(), Some(Referral::Account(fresh().account()))),
+			"Referrals",
+			"ReferrerNotActive",
+		),
 		(register(proof(), Some(Referral::Code(unknown))), "Referrals", "UnknownCode"),
 		(register(proof(), Some(Referral::Code(too_short))), "Referrals", "UnknownCode"),
 		(calls::claim_code(code.clone()), "Referrals", "CodeTaken"),
@@ -521,7 +546,10 @@ async fn payees_should_be_refused_when_they_are_unknown_or_their_lease_has_lapse
 		trade.refuse(call, payer, "Agents", "LeaseLapsed").await;
 	}
 	// What it has earned is still its own.
-	assert_eq!(claimed(&trade.settle(vec![item(&trade.sign(100))]).await), [(trade.channel.id, 100)]);
+	assert_eq!(
+		claimed(&trade.settle(vec![item(&trade.sign(100))]).await),
+		[(trade.channel.id, 100)]
+	);
 	let close = calls::close(trade.channel.id, Some(item(&trade.sign(200))));
 	market.submit(&close, &payee.key, from_credits()).await;
 	let withdraw = calls::withdraw(DUSD, 1_000, payee.id());

@@ -3,9 +3,7 @@
 use crate::*;
 use frame_support::{
 	parameter_types,
-	traits::{
-		fungible::HoldConsideration, ConstU32, Get, LinearStoragePrice,
-	},
+	traits::{fungible::HoldConsideration, ConstU32, Get, LinearStoragePrice},
 	PalletId,
 };
 use frame_system::EnsureRoot;

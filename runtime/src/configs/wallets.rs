@@ -74,24 +74,25 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		match self {
 			Self::Any => true,
 			Self::Agent => match call {
-				RuntimeCall::Agents(_) |
-				RuntimeCall::FeeSplit(_) |
-				RuntimeCall::Referrals(_) |
-				RuntimeCall::Channels(_) => true,
-				RuntimeCall::Credits(call) =>
-					!matches!(call, pallet_stoa_credits::Call::withdraw { .. }),
+				RuntimeCall::Agents(_)
+				| RuntimeCall::FeeSplit(_)
+				| RuntimeCall::Referrals(_)
+				| RuntimeCall::Channels(_) => true,
+				RuntimeCall::Credits(call) => {
+					!matches!(call, pallet_stoa_credits::Call::withdraw { .. })
+				},
 				// A batch of calls is judged call by call: the filter travels with the origin.
 				RuntimeCall::Utility(_) => true,
 				_ => false,
 			},
 			Self::NonTransfer => !matches!(
 				call,
-				RuntimeCall::Balances(_) |
-					RuntimeCall::Assets(_) |
-					RuntimeCall::Credits(_) |
-					RuntimeCall::FeeSplit(_) |
-					RuntimeCall::Channels(_) |
-					RuntimeCall::Sudo(_)
+				RuntimeCall::Balances(_)
+					| RuntimeCall::Assets(_)
+					| RuntimeCall::Credits(_)
+					| RuntimeCall::FeeSplit(_)
+					| RuntimeCall::Channels(_)
+					| RuntimeCall::Sudo(_)
 			),
 		}
 	}

@@ -190,9 +190,7 @@ fn wrong_proofs_should_be_refused() {
 			agent: agent.account.clone(),
 			expires: now + 10,
 		};
-		for domain in
-			[Domain::agents(Hash::repeat_byte(1)), Domain::channels(genesis_hash())]
-		{
+		for domain in [Domain::agents(Hash::repeat_byte(1)), Domain::channels(genesis_hash())] {
 			let signature = agent.pair.sign(&message.to_bytes(&domain)).into();
 			refuses(ConsentProof { signature, expires: now + 10 }, Agent::ProofInvalid);
 		}
@@ -264,8 +262,7 @@ fn circles_of_referrals_should_be_impossible() {
 		let a = Person::new(1).registered_by(&alice(), None);
 		let b = Person::new(2).registered_by(&bob(), by_account(&a));
 		let c = Person::new(3).registered_by(&charlie(), by_account(&b));
-		for (operator, agent, referrer) in [(alice(), &a, &c), (alice(), &a, &b), (bob(), &b, &c)]
-		{
+		for (operator, agent, referrer) in [(alice(), &a, &c), (alice(), &a, &b), (bob(), &b, &c)] {
 			refused(
 				operator.origin(),
 				register(&operator, agent, by_account(referrer)),
@@ -332,11 +329,7 @@ fn bad_amounts_and_assets_should_be_refused() {
 			let lacking = Credit::InsufficientCredits;
 			refused(payer.origin(), open(&provider.account, &DUSD, amount, key), lacking);
 		}
-		refused(
-			alice().origin(),
-			deposit(&DUSD, Balance::MAX, &someone),
-			Credit::Overflow,
-		);
+		refused(alice().origin(), deposit(&DUSD, Balance::MAX, &someone), Credit::Overflow);
 		// More than the depositor has, or the last of it, which keeps its account alive.
 		for asset in [NATIVE, DUSD] {
 			let all = configs::Tokens::balance(asset.clone(), &alice().account);
@@ -360,11 +353,7 @@ fn bad_amounts_and_assets_should_be_refused() {
 		// Unknown.
 		refused(alice().origin(), deposit(&unknown, 1, &someone), Credit::AssetNotAccepted);
 		refused(payer.origin(), withdraw(&unknown, 1, &someone), Credit::InsufficientCredits);
-		refused(
-			payer.origin(),
-			pay(&provider.account, &unknown, 1),
-			Credit::InsufficientCredits,
-		);
+		refused(payer.origin(), pay(&provider.account, &unknown, 1), Credit::InsufficientCredits);
 		refused(
 			payer.origin(),
 			open(&provider.account, &unknown, 1, key),
@@ -377,11 +366,7 @@ fn bad_amounts_and_assets_should_be_refused() {
 		refused(payer.origin(), withdraw(&DUSD, 1, &custody), Credit::CustodyNotAllowed);
 		let provider_pays = pay(&provider.account, &DUSD, 1);
 		refused(provider.origin(), provider_pays, Split::SelfPayment);
-		refused(
-			provider.origin(),
-			open(&provider.account, &DUSD, 1, key),
-			Chan::SelfChannel,
-		);
+		refused(provider.origin(), open(&provider.account, &DUSD, 1, key), Chan::SelfChannel);
 	});
 }
 
@@ -410,11 +395,7 @@ fn assets_should_be_accepted_by_governance_only_and_when_custody_is_funded() {
 		// An asset that is no longer accepted can still be taken out.
 		let payer = Person::new(2).with_credits(&DUSD, DOLLAR);
 		ok(root(), pallet_stoa_credits::Call::stop_accepting { asset: DUSD });
-		refused(
-			alice().origin(),
-			deposit(&DUSD, DOLLAR, &payer.account),
-			Credit::AssetNotAccepted,
-		);
+		refused(alice().origin(), deposit(&DUSD, DOLLAR, &payer.account), Credit::AssetNotAccepted);
 		ok(payer.origin(), withdraw(&DUSD, DOLLAR, &bob().account));
 	});
 }
@@ -476,11 +457,7 @@ fn agents_should_pay_storage_themselves_beyond_what_their_operator_puts_up() {
 		for _ in 0..64 {
 			ok(payer.origin(), open(&provider.account, &DUSD, 1, key));
 		}
-		refused(
-			payer.origin(),
-			open(&provider.account, &DUSD, 1, key),
-			Chan::SponsorLimitReached,
-		);
+		refused(payer.origin(), open(&provider.account, &DUSD, 1, key), Chan::SponsorLimitReached);
 		// An operator without means.
 		let poor = Person::new(3);
 		let held = {
@@ -489,11 +466,7 @@ fn agents_should_pay_storage_themselves_beyond_what_their_operator_puts_up() {
 		};
 		let poor = poor.with_native(held + 2 * EXISTENTIAL_DEPOSIT);
 		let agent = Person::new(4).registered_by(&poor, None).with_credits(&DUSD, DOLLAR);
-		refused(
-			agent.origin(),
-			open(&provider.account, &DUSD, 1, key),
-			Chan::SponsorCannotPay,
-		);
+		refused(agent.origin(), open(&provider.account, &DUSD, 1, key), Chan::SponsorCannotPay);
 	});
 }
 
@@ -510,8 +483,7 @@ fn vouchers_that_are_not_good_should_be_skipped() {
 		skip(other_chain, SkipReason::BadSignature, Chan::BadSignature);
 
 		// Of another channel: between the same two, in the same asset, with the same key.
-		let other =
-			Channel::open(&payer, &provider, &DUSD, 1_000, VoucherKey::ed25519(1));
+		let other = Channel::open(&payer, &provider, &DUSD, 1_000, VoucherKey::ed25519(1));
 		let moved = Item { channel: other.id, ..channel.voucher(1_000) };
 		skip(moved, SkipReason::BadSignature, Chan::BadSignature);
 		let unknown = Item { channel: [3; 32], ..channel.voucher(1_000) };
@@ -650,11 +622,7 @@ fn strangers_should_not_settle_close_or_end_channels() {
 		ok(payer.origin(), cancel());
 		refused(payer.origin(), cancel(), Chan::NotClosing);
 		let item = Channel { id: [1; 32], key: channel.key.clone() }.voucher(100);
-		refused(
-			provider.origin(),
-			close(channel.id, Some(item)),
-			Chan::ItemOfAnotherChannel,
-		);
+		refused(provider.origin(), close(channel.id, Some(item)), Chan::ItemOfAnotherChannel);
 	});
 }
 
@@ -721,13 +689,12 @@ fn nothing_should_be_settled_after_the_grace_period_or_the_end() {
 #[test]
 fn bad_schedules_should_be_refused() {
 	run(|| {
-		let propose = |provider, platform, referral| {
-			pallet_stoa_fee_split::Call::propose_schedule {
+		let propose =
+			|provider, platform, referral| pallet_stoa_fee_split::Call::propose_schedule {
 				provider: Permill::from_parts(provider),
 				platform: Permill::from_parts(platform),
 				referral: Permill::from_parts(referral),
-			}
-		};
+			};
 		refused(alice().origin(), propose(850_000, 100_000, 50_000), BadOrigin);
 		refused(root(), propose(850_000, 100_000, 50_001), Split::RatesNotWhole);
 		refused(root(), propose(799_999, 150_001, 50_000), Split::ProviderBelowMinimum);

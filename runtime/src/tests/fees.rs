@@ -108,8 +108,7 @@ fn agents_that_own_nothing_but_credits_should_pay_from_them() {
 #[test]
 fn agents_that_own_nothing_but_credits_should_do_their_business() {
 	run(|| {
-		let provider =
-			Person::new(1).registered_by(&alice(), None).with_credits(&DUSD, DOLLAR);
+		let provider = Person::new(1).registered_by(&alice(), None).with_credits(&DUSD, DOLLAR);
 		let payer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, DOLLAR);
 		let id = Channels::channel_id_of(payer.account.clone(), provider.account.clone(), DUSD);
 		let channel = Channel { id, key: VoucherKey::ed25519(1) };
@@ -122,8 +121,8 @@ fn agents_that_own_nothing_but_credits_should_do_their_business() {
 		run(&payer, 1, pay(&provider.account, &DUSD, 1_000).into());
 		run(&provider, 1, close(id, None).into());
 		let fees = credits(&treasury(), &DUSD) + credits(&author(), &DUSD);
-		let market = credits(&configs::PlatformAccount::get(), &DUSD) +
-			credits(&Referrals::growth_pool_account(), &DUSD);
+		let market = credits(&configs::PlatformAccount::get(), &DUSD)
+			+ credits(&Referrals::growth_pool_account(), &DUSD);
 		assert_eq!(market, 15_150);
 		assert_eq!(payer.credits(&DUSD) + provider.credits(&DUSD) + fees + market, 2 * DOLLAR);
 	});
@@ -147,9 +146,7 @@ fn native_credits_should_pay_at_par() {
 		assert_eq!(in_block(transaction(&other, 0, remark(), FROM_DUSD)), Ok(Ok(())));
 		let bytes = TransactionPayment::length_to_fee(4);
 		let in_dollars = DOLLAR - other.credits(&DUSD);
-		assert!(
-			((fee - fee / 1_000) / 1_000_000..=(fee + bytes) / 1_000_000).contains(&in_dollars)
-		);
+		assert!(((fee - fee / 1_000) / 1_000_000..=(fee + bytes) / 1_000_000).contains(&in_dollars));
 	});
 }
 
@@ -276,8 +273,7 @@ fn tips_should_be_paid_on_top_and_raise_priority() {
 		let tipping = Person::new(2).with_credits(&NATIVE, STOA);
 		let tip = 10 * MILLI;
 		let without = transaction(&plain, 0, remark(), FROM_NATIVE_CREDITS);
-		let with =
-			transaction(&tipping, 0, remark(), FeeTerms { asset: Some(NATIVE), tip });
+		let with = transaction(&tipping, 0, remark(), FeeTerms { asset: Some(NATIVE), tip });
 		let priority = |tx: &UncheckedExtrinsic| {
 			let mut priority = 0;
 			let _ = with_storage_layer(|| -> Result<(), DispatchError> {
@@ -369,8 +365,7 @@ fn fees_should_never_end_the_account_that_pays_them() {
 #[test]
 fn old_transactions_should_stay_stale_when_an_agent_had_no_free_credits_for_a_while() {
 	run(|| {
-		let provider =
-			Person::new(1).registered_by(&alice(), None).with_credits(&DUSD, DOLLAR);
+		let provider = Person::new(1).registered_by(&alice(), None).with_credits(&DUSD, DOLLAR);
 		let payer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, DOLLAR);
 		let charge = transaction(&payer, 0, pay(&provider.account, &DUSD, 100_000), FROM_DUSD);
 		assert_eq!(in_block(charge.clone()), Ok(Ok(())));
@@ -434,8 +429,7 @@ fn settling_should_cost_less_than_a_millionth_of_a_dollar_a_call() {
 #[test]
 fn blocks_should_follow_each_other_with_transactions_in_them() {
 	run(|| {
-		let agents: Vec<_> =
-			(1..=3).map(|n| Person::new(n).with_credits(&DUSD, DOLLAR)).collect();
+		let agents: Vec<_> = (1..=3).map(|n| Person::new(n).with_credits(&DUSD, DOLLAR)).collect();
 		for nonce in 0..5 {
 			block(Some(0), || {
 				for agent in &agents {

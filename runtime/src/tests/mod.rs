@@ -58,10 +58,11 @@ fn preset_storage(name: &str) -> Storage {
 /// What a chain spec does with a preset: objects are merged, all else is replaced.
 fn merge(config: &mut serde_json::Value, patch: serde_json::Value) {
 	match (config, patch) {
-		(serde_json::Value::Object(config), serde_json::Value::Object(patch)) =>
+		(serde_json::Value::Object(config), serde_json::Value::Object(patch)) => {
 			for (key, value) in patch {
 				merge(config.entry(key).or_insert(serde_json::Value::Null), value);
-			},
+			}
+		},
 		(config, patch) => *config = patch,
 	}
 }
@@ -69,10 +70,7 @@ fn merge(config: &mut serde_json::Value, patch: serde_json::Value) {
 /// The state of the preset `development`, built once.
 fn development() -> sp_io::TestExternalities {
 	static STORAGE: OnceLock<Storage> = OnceLock::new();
-	STORAGE
-		.get_or_init(|| preset_storage(sp_genesis_builder::DEV_RUNTIME_PRESET))
-		.clone()
-		.into()
+	STORAGE.get_or_init(|| preset_storage(sp_genesis_builder::DEV_RUNTIME_PRESET)).clone().into()
 }
 
 thread_local! {
@@ -160,11 +158,7 @@ fn ok(origin: RuntimeOrigin, call: impl Into<RuntimeCall>) -> PostDispatchInfo {
 }
 
 /// Dispatch a call that must fail for exactly this reason and change nothing.
-fn refused(
-	origin: RuntimeOrigin,
-	call: impl Into<RuntimeCall>,
-	error: impl Into<DispatchError>,
-) {
+fn refused(origin: RuntimeOrigin, call: impl Into<RuntimeCall>, error: impl Into<DispatchError>) {
 	let call = call.into();
 	let root = sp_io::storage::root(sp_runtime::StateVersion::V1);
 	let result = dispatch(origin, call.clone()).map(|_| ());
@@ -280,8 +274,7 @@ fn manifest() -> Manifest {
 
 /// The agent's consent to be operated by `operator`.
 fn consent(operator: &AccountId, agent: &Person, expires: BlockNumber) -> ConsentProof {
-	let consent =
-		Consent { operator: operator.clone(), agent: agent.account.clone(), expires };
+	let consent = Consent { operator: operator.clone(), agent: agent.account.clone(), expires };
 	let message = consent.to_bytes(&Domain::agents(genesis_hash()));
 	ConsentProof { signature: agent.pair.sign(&message).into(), expires }
 }
@@ -321,7 +314,11 @@ fn withdraw(
 	pallet_stoa_credits::Call::withdraw { asset: asset.clone(), amount, to: to.clone() }
 }
 
-fn pay(provider: &AccountId, asset: &AssetId, amount: Balance) -> pallet_stoa_fee_split::Call<Runtime> {
+fn pay(
+	provider: &AccountId,
+	asset: &AssetId,
+	amount: Balance,
+) -> pallet_stoa_fee_split::Call<Runtime> {
 	pallet_stoa_fee_split::Call::pay {
 		provider: provider.clone(),
 		asset: asset.clone(),
@@ -392,11 +389,8 @@ impl Channel {
 		amount: Balance,
 		key: VoucherKey,
 	) -> Self {
-		let id = Channels::channel_id_of(
-			payer.account.clone(),
-			payee.account.clone(),
-			asset.clone(),
-		);
+		let id =
+			Channels::channel_id_of(payer.account.clone(), payee.account.clone(), asset.clone());
 		ok(payer.origin(), open(&payee.account, asset, amount, key.key()));
 		assert!(Channels::channel(id).is_some(), "opened under another id");
 		Self { id, key }
@@ -469,12 +463,7 @@ fn transaction(
 	let payload =
 		generic::SignedPayload::new(call.clone(), extension.clone()).expect("all is known");
 	let signature = payload.using_encoded(|bytes| who.pair.sign(bytes));
-	UncheckedExtrinsic::new_signed(
-		call,
-		who.account.clone().into(),
-		signature.into(),
-		extension,
-	)
+	UncheckedExtrinsic::new_signed(call, who.account.clone().into(), signature.into(), extension)
 }
 
 /// Build a whole block by the validator of that index: inherent, then whatever `build` applies.
@@ -492,13 +481,8 @@ fn block<R>(author: Option<u32>, build: impl FnOnce() -> R) -> R {
 			sp_consensus_babe::digests::PreDigest::SecondaryPlain(digests).encode(),
 		));
 	}
-	let header = Header::new(
-		number,
-		Default::default(),
-		Default::default(),
-		System::parent_hash(),
-		digest,
-	);
+	let header =
+		Header::new(number, Default::default(), Default::default(), System::parent_hash(), digest);
 	Executive::initialize_block(&header);
 	if author.is_some() {
 		let set = pallet_timestamp::Call::set { now: slot * SLOT_MILLIS };

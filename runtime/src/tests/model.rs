@@ -359,9 +359,9 @@ impl World {
 		item.channel = good.channel;
 		item.lane = good.lane;
 		item.proof = Proof::Voucher { cumulative, valid_until, signature };
-		item.capture = claim.capture.map(|amount| {
-			settled.saturating_add(amount.of(cumulative.saturating_sub(settled), 2))
-		});
+		item.capture = claim
+			.capture
+			.map(|amount| settled.saturating_add(amount.of(cumulative.saturating_sub(settled), 2)));
 		let is_good = claim.forgery == Forgery::None;
 		if is_good && claim.lane == 0 {
 			let most = self.authorised.entry(id).or_default();
@@ -424,9 +424,8 @@ impl World {
 			},
 			Op::Pay { by, provider, asset, amount, apt } => {
 				let payer = self.account(by);
-				let provider = self.fit(provider, apt, |who| {
-					*who != payer && Agents::is_active(who.clone())
-				});
+				let provider =
+					self.fit(provider, apt, |who| *who != payer && Agents::is_active(who.clone()));
 				self.pay(payer, provider, assets(asset), amount);
 			},
 			Op::Propose { rates } => self.propose(rates),
@@ -456,9 +455,8 @@ impl World {
 			},
 			Op::GrantBonus { agent, asset, amount, apt } => {
 				let asset = assets(asset);
-				let agent = self.fit(agent, apt, |who| {
-					Referrals::bonus_left(who.clone(), asset.clone()) > 0
-				});
+				let agent = self
+					.fit(agent, apt, |who| Referrals::bonus_left(who.clone(), asset.clone()) > 0);
 				self.grant(agent, asset, amount);
 			},
 			Op::Open { .. } => self.open(op),

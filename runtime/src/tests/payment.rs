@@ -41,13 +41,9 @@ fn settlements(events: Vec<RuntimeEvent>) -> Vec<(Source, Balance, Shares, Vec<R
 				shares,
 				growth_pool,
 				..
-			}) => settlements.push((
-				source,
-				gross,
-				shares,
-				std::mem::take(&mut rewards),
-				growth_pool,
-			)),
+			}) => {
+				settlements.push((source, gross, shares, std::mem::take(&mut rewards), growth_pool))
+			},
 			_ => (),
 		}
 	}
@@ -86,10 +82,7 @@ impl Referrers {
 		let middle = Person::known(sp_keyring::Sr25519Keyring::Eve);
 		let middle = middle.clone().registered_by(&middle, above(&far));
 		let near = Person::new(101).with_native(STOA).registered_by(&bob(), above(&middle));
-		ok(
-			near.origin(),
-			pallet_stoa_referrals::Call::claim_code { code: code("come-in-1") },
-		);
+		ok(near.origin(), pallet_stoa_referrals::Call::claim_code { code: code("come-in-1") });
 		Self { near, middle, far }
 	}
 }
@@ -244,8 +237,7 @@ fn rewards_should_end_with_their_window_and_their_cap() {
 		let window = Referrals::terms().window;
 		advance(window);
 		for agent in [&referrers.near, &referrers.middle, &referrers.far, &provider, &payer] {
-			let operator =
-				Agents::operator_of(agent.account.clone()).expect("it is registered");
+			let operator = Agents::operator_of(agent.account.clone()).expect("it is registered");
 			let renew = pallet_stoa_agents::Call::renew { agent: agent.account.clone() };
 			ok(signed(&operator), renew);
 		}
@@ -523,10 +515,8 @@ fn view_functions_should_answer_through_the_runtime_api() {
 	run(|| {
 		use frame_support::view_functions::ViewFunction;
 		let payer = consumer(2, None, DOLLAR);
-		let query = pallet_stoa_credits::BalanceViewFunction::<Runtime>::new(
-			payer.account.clone(),
-			DUSD,
-		);
+		let query =
+			pallet_stoa_credits::BalanceViewFunction::<Runtime>::new(payer.account.clone(), DUSD);
 		let id = <pallet_stoa_credits::BalanceViewFunction<Runtime> as ViewFunction>::id();
 		let mut input = query.encode();
 		let answer = Runtime::execute_view_function(id.clone(), input.clone());

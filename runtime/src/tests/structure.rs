@@ -53,11 +53,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 	let percent = Permill::from_percent;
 	let fee_split: Vec<F<Runtime>> = vec![
 		pay(&to, &NATIVE, 1),
-		F::propose_schedule {
-			provider: percent(85),
-			platform: percent(10),
-			referral: percent(5),
-		},
+		F::propose_schedule { provider: percent(85), platform: percent(10), referral: percent(5) },
 		F::cancel_schedule {},
 	];
 	let referrals: Vec<R<Runtime>> = vec![
@@ -214,8 +210,9 @@ fn largest_batch_should_fit_a_block() {
 
 		let length = <Runtime as frame_system::Config>::BlockLength::get();
 		let most = *length.max.get(DispatchClass::Normal) as usize;
-		let bytes = transaction(&alice(), 0, call, FeeTerms { asset: Some(DUSD), tip: u64::MAX.into() })
-			.encoded_size();
+		let bytes =
+			transaction(&alice(), 0, call, FeeTerms { asset: Some(DUSD), tip: u64::MAX.into() })
+				.encoded_size();
 		// What the comment at the block's length says.
 		assert!(bytes < 50_000 && bytes < most, "{bytes} bytes");
 	});
@@ -318,9 +315,9 @@ fn every_deposit_should_be_held_for_its_own_reason() {
 			]
 		);
 		// Every reason that the market has was seen, so none was mistaken for another.
-		let there_are = pallet_stoa_agents::HoldReason::VARIANT_COUNT +
-			pallet_stoa_referrals::HoldReason::VARIANT_COUNT +
-			pallet_stoa_channels::HoldReason::VARIANT_COUNT;
+		let there_are = pallet_stoa_agents::HoldReason::VARIANT_COUNT
+			+ pallet_stoa_referrals::HoldReason::VARIANT_COUNT
+			+ pallet_stoa_channels::HoldReason::VARIANT_COUNT;
 		assert_eq!(reasons.len(), usize::try_from(there_are).unwrap());
 		assert!(all.iter().all(|(_, amount)| *amount > 0));
 		let codes: std::collections::BTreeSet<_> = reasons.iter().map(Encode::encode).collect();
@@ -355,8 +352,8 @@ fn deposits_should_grow_with_what_is_stored() {
 		};
 		let agent = Person::new(1).registered_by(&alice(), None);
 		let plain = held(&alice());
-		let _ = Person::new(2)
-			.registered_by(&bob(), Some(Referral::Account(agent.account.clone())));
+		let _ =
+			Person::new(2).registered_by(&bob(), Some(Referral::Account(agent.account.clone())));
 		assert!(held(&bob()) > plain, "rows of the referral book are not paid for");
 		let bytes = |n: usize| {
 			let uri = vec![b'a'; n].try_into().expect("within the bound");
@@ -388,8 +385,7 @@ fn agent_proxies_should_reach_the_market_only() {
 			pallet_balances::Call::transfer_allow_death { dest: to.clone(), value: 1 }.into(),
 			pallet_balances::Call::transfer_all { dest: to.clone(), keep_alive: false }.into(),
 			pallet_assets::Call::transfer { id: 1, target: to.clone(), amount: 1 }.into(),
-			pallet_assets::Call::approve_transfer { id: 1, delegate: to.clone(), amount: 1 }
-				.into(),
+			pallet_assets::Call::approve_transfer { id: 1, delegate: to.clone(), amount: 1 }.into(),
 			pallet_sudo::Call::sudo { call: call() }.into(),
 			pallet_proxy::Call::add_proxy {
 				delegate: to.clone(),
@@ -434,8 +430,9 @@ fn agent_proxies_should_not_get_round_the_filter() {
 			take_events()
 				.into_iter()
 				.find_map(|event| match event {
-					RuntimeEvent::Proxy(pallet_proxy::Event::ProxyExecuted { result }) =>
-						Some(result),
+					RuntimeEvent::Proxy(pallet_proxy::Event::ProxyExecuted { result }) => {
+						Some(result)
+					},
 					_ => None,
 				})
 				.expect("a proxied call has a result")
@@ -449,10 +446,7 @@ fn agent_proxies_should_not_get_round_the_filter() {
 			pallet_utility::Call::batch_all {
 				calls: vec![pallet_utility::Call::batch_all { calls: vec![exit()] }.into()],
 			},
-			pallet_utility::Call::if_else {
-				main: Box::new(exit()),
-				fallback: Box::new(exit()),
-			},
+			pallet_utility::Call::if_else { main: Box::new(exit()), fallback: Box::new(exit()) },
 		] {
 			assert_eq!(through(wrapped.into()), filtered);
 		}

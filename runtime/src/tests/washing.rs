@@ -73,11 +73,7 @@ fn run_trade(people: &[Person], trade: &Trade, seed: u8) -> Balance {
 		Trade::Channel { payer, provider, slices } => {
 			let (payer, provider) = (&people[*payer], &people[*provider]);
 			let key = VoucherKey::ed25519(seed);
-			let id = Channels::channel_id_of(
-				payer.account.clone(),
-				provider.account.clone(),
-				DUSD,
-			);
+			let id = Channels::channel_id_of(payer.account.clone(), provider.account.clone(), DUSD);
 			let deposit = slices.iter().sum();
 			let opening = open(&provider.account, &DUSD, deposit, key.key());
 			if dispatch(payer.origin(), opening).is_ok() {
@@ -93,8 +89,7 @@ fn run_trade(people: &[Person], trade: &Trade, seed: u8) -> Balance {
 		Trade::Bonus { agent } => {
 			let agent = people[*agent].account.clone();
 			let amount = Referrals::bonus_left(agent.clone(), DUSD);
-			let call =
-				pallet_stoa_referrals::Call::grant_bonus { agent, asset: DUSD, amount };
+			let call = pallet_stoa_referrals::Call::grant_bonus { agent, asset: DUSD, amount };
 			let _ = dispatch(root(), call);
 		},
 	}

@@ -20,8 +20,8 @@ pub struct Consensus;
 impl Consensus {
 	fn report(validators: u32, check_micros: u64) -> Weight {
 		let db = <crate::Runtime as Config>::DbWeight::get();
-		let proof = WEIGHT_REF_TIME_PER_MICROS * 35 +
-			WEIGHT_REF_TIME_PER_NANOS * 175 * u64::from(validators.max(100));
+		let proof = WEIGHT_REF_TIME_PER_MICROS * 35
+			+ WEIGHT_REF_TIME_PER_NANOS * 175 * u64::from(validators.max(100));
 		let checks = WEIGHT_REF_TIME_PER_MICROS * (check_micros + 110);
 		Weight::from_parts(proof + checks, 0) + db.reads_writes(5 + 14, 10)
 	}
@@ -43,7 +43,7 @@ impl pallet_grandpa::WeightInfo for Consensus {
 	}
 
 	fn note_stalled() -> Weight {
-		Weight::from_parts(3 * WEIGHT_REF_TIME_PER_MICROS, 0) +
-			<crate::Runtime as Config>::DbWeight::get().writes(1)
+		Weight::from_parts(3 * WEIGHT_REF_TIME_PER_MICROS, 0)
+			+ <crate::Runtime as Config>::DbWeight::get().writes(1)
 	}
 }

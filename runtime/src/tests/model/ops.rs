@@ -68,19 +68,62 @@ pub struct Claim {
 /// somebody for whom the call makes sense.
 #[derive(Clone, Debug)]
 pub enum Op {
-	Deposit { by: usize, asset: usize, amount: Amount, to: usize },
-	Withdraw { by: usize, asset: usize, amount: Amount, to: usize },
-	Donate { by: usize, asset: usize },
-	AcceptAsset { asset: usize, bound: Balance },
-	StopAccepting { asset: usize },
-	Pay { by: usize, provider: usize, asset: usize, amount: Amount, apt: bool },
-	Propose { rates: [u32; 3] },
+	Deposit {
+		by: usize,
+		asset: usize,
+		amount: Amount,
+		to: usize,
+	},
+	Withdraw {
+		by: usize,
+		asset: usize,
+		amount: Amount,
+		to: usize,
+	},
+	Donate {
+		by: usize,
+		asset: usize,
+	},
+	AcceptAsset {
+		asset: usize,
+		bound: Balance,
+	},
+	StopAccepting {
+		asset: usize,
+	},
+	Pay {
+		by: usize,
+		provider: usize,
+		asset: usize,
+		amount: Amount,
+		apt: bool,
+	},
+	Propose {
+		rates: [u32; 3],
+	},
 	CancelSchedule,
-	ClaimCode { by: usize, code: u8 },
-	ReleaseCode { by: Option<usize>, code: u8 },
-	SetTerms { levels: [u32; 3], window: BlockNumber },
-	SetCap { asset: usize, cap: Balance },
-	GrantBonus { agent: usize, asset: usize, amount: Amount, apt: bool },
+	ClaimCode {
+		by: usize,
+		code: u8,
+	},
+	ReleaseCode {
+		by: Option<usize>,
+		code: u8,
+	},
+	SetTerms {
+		levels: [u32; 3],
+		window: BlockNumber,
+	},
+	SetCap {
+		asset: usize,
+		cap: Balance,
+	},
+	GrantBonus {
+		agent: usize,
+		asset: usize,
+		amount: Amount,
+		apt: bool,
+	},
 	Open {
 		by: usize,
 		payee: usize,
@@ -92,17 +135,53 @@ pub enum Op {
 		key: u8,
 		apt: bool,
 	},
-	TopUp { by: Option<usize>, channel: usize, amount: Amount },
-	Settle { by: Option<usize>, claims: Vec<Claim>, sorted: bool },
-	RequestClose { by: Option<usize>, channel: usize },
-	CancelClose { by: Option<usize>, channel: usize },
-	Close { by: Option<usize>, channel: usize, last: Option<Claim> },
-	Finalize { channels: Vec<usize> },
-	Register { by: usize, agent: usize, consent: Consents, referral: Referred, apt: bool },
-	Agent { by: Option<usize>, agent: usize, what: AgentOp, apt: bool },
+	TopUp {
+		by: Option<usize>,
+		channel: usize,
+		amount: Amount,
+	},
+	Settle {
+		by: Option<usize>,
+		claims: Vec<Claim>,
+		sorted: bool,
+	},
+	RequestClose {
+		by: Option<usize>,
+		channel: usize,
+	},
+	CancelClose {
+		by: Option<usize>,
+		channel: usize,
+	},
+	Close {
+		by: Option<usize>,
+		channel: usize,
+		last: Option<Claim>,
+	},
+	Finalize {
+		channels: Vec<usize>,
+	},
+	Register {
+		by: usize,
+		agent: usize,
+		consent: Consents,
+		referral: Referred,
+		apt: bool,
+	},
+	Agent {
+		by: Option<usize>,
+		agent: usize,
+		what: AgentOp,
+		apt: bool,
+	},
 	/// A call of governance by somebody else.
-	Usurp { by: usize, what: u8 },
-	Wait { blocks: BlockNumber },
+	Usurp {
+		by: usize,
+		what: u8,
+	},
+	Wait {
+		blocks: BlockNumber,
+	},
 }
 
 /// A consent to be registered.
@@ -183,16 +262,15 @@ fn claim() -> impl Strategy<Value = Claim> {
 	];
 	let lane = prop_oneof![15 => Just(0u32), 1 => Just(1u32), 1 => Just(u32::MAX)];
 	let valid_for = prop_oneof![6 => Just(0i8), 1 => -2..5i8];
-	(0..12usize, lane, amount(), prop::option::weighted(0.2, amount()), valid_for, forgery).prop_map(
-		|(channel, lane, amount, capture, valid_for, forgery)| Claim {
+	(0..12usize, lane, amount(), prop::option::weighted(0.2, amount()), valid_for, forgery)
+		.prop_map(|(channel, lane, amount, capture, valid_for, forgery)| Claim {
 			channel,
 			lane,
 			amount,
 			capture,
 			valid_for,
 			forgery,
-		},
-	)
+		})
 }
 
 fn rates() -> impl Strategy<Value = [u32; 3]> {
@@ -280,8 +358,8 @@ fn channel_op() -> impl Strategy<Value = Op> {
 	];
 	let lanes = prop_oneof![15 => Just(1u16), 1 => Just(0u16), 1 => Just(2u16)];
 	let cap = prop::bool::weighted(0.05);
-	let opening = (person(), person(), asset(), amount(), grace, lanes, cap, 0..6u8, apt()).prop_map(
-		|(by, payee, asset, amount, grace, lanes, cap, key, apt)| Op::Open {
+	let opening = (person(), person(), asset(), amount(), grace, lanes, cap, 0..6u8, apt())
+		.prop_map(|(by, payee, asset, amount, grace, lanes, cap, key, apt)| Op::Open {
 			by,
 			payee,
 			asset,
@@ -291,8 +369,7 @@ fn channel_op() -> impl Strategy<Value = Op> {
 			cap,
 			key,
 			apt,
-		},
-	);
+		});
 	prop_oneof![
 		8 => opening,
 		2 => (by(), channel(), amount())

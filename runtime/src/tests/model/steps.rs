@@ -42,9 +42,9 @@ impl World {
 		);
 		let amount = amount.of(there_is, accepted.as_ref().map_or(10_000, |(_, bound)| *bound));
 		let expected = accepted.is_some_and(|(_, bound)| {
-			amount > 0 &&
-				amount <= there_is &&
-				self.free(&to, &asset).saturating_add(amount) >= bound
+			amount > 0
+				&& amount <= there_is
+				&& self.free(&to, &asset).saturating_add(amount) >= bound
 		});
 		let result = dispatch(signed(&by), crate::tests::deposit(&asset, amount, &to));
 		assert_eq!(result.is_ok(), expected, "{result:?}");
@@ -57,9 +57,8 @@ impl World {
 	pub(super) fn withdraw(&mut self, by: usize, asset: AssetId, amount: Amount, to: usize) {
 		let (by, to) = (self.account(by), self.account(to));
 		let amount = amount.of(self.free(&by, &asset), 2);
-		let arrives =
-			configs::Tokens::can_deposit(asset.clone(), &to, amount, Provenance::Extant) ==
-				DepositConsequence::Success;
+		let arrives = configs::Tokens::can_deposit(asset.clone(), &to, amount, Provenance::Extant)
+			== DepositConsequence::Success;
 		let expected = amount > 0 && amount <= self.free(&by, &asset) && arrives;
 		let result = dispatch(signed(&by), crate::tests::withdraw(&asset, amount, &to));
 		assert_eq!(result.is_ok(), expected, "{result:?}");
@@ -93,9 +92,10 @@ impl World {
 
 	pub(super) fn pay(&mut self, by: AccountId, to: AccountId, asset: AssetId, amount: Amount) {
 		let amount = amount.of(self.free(&by, &asset), 2);
-		let expected = amount > 0 &&
-			by != to && Agents::is_active(to.clone()) &&
-			amount <= self.free(&by, &asset);
+		let expected = amount > 0
+			&& by != to
+			&& Agents::is_active(to.clone())
+			&& amount <= self.free(&by, &asset);
 		let schedule = self.schedule();
 		let result = dispatch(signed(&by), crate::tests::pay(&to, &asset, amount));
 		assert_eq!(result.is_ok(), expected, "{result:?}");
@@ -110,13 +110,12 @@ impl World {
 
 	pub(super) fn propose(&mut self, rates: [u32; 3]) {
 		let [provider, platform, referral] = rates;
-		let expected = provider + platform + referral == 1_000_000 &&
-			provider >= 800_000 &&
-			platform >= referral;
+		let expected = provider + platform + referral == 1_000_000
+			&& provider >= 800_000
+			&& platform >= referral;
 		self.schedule();
 		let [provider, platform, referral] = rates.map(Permill::from_parts);
-		let call =
-			pallet_stoa_fee_split::Call::propose_schedule { provider, platform, referral };
+		let call = pallet_stoa_fee_split::Call::propose_schedule { provider, platform, referral };
 		assert_eq!(dispatch(root(), call).is_ok(), expected, "{rates:?}");
 		if expected {
 			self.pending = Some((self.schedules.len() as ScheduleId, now() + 14 * DAYS));
@@ -147,8 +146,7 @@ impl World {
 			unreachable!("only for this step")
 		};
 		let (payer, asset) = (self.account(by), assets(asset));
-		let payee =
-			self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
+		let payee = self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
 		let deposit = amount.of(self.free(&payer, &asset), 2);
 		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
 		let call = pallet_stoa_channels::Call::open {
@@ -160,12 +158,12 @@ impl World {
 			lanes,
 			cap: cap.then_some(Cap { per_window: 1, window: 1 }),
 		};
-		let expected = payer != payee &&
-			deposit > 0 &&
-			lanes == 1 && !cap &&
-			(MIN_GRACE..=MAX_GRACE).contains(&grace) &&
-			Agents::is_active(payee.clone()) &&
-			deposit <= self.free(&payer, &asset);
+		let expected = payer != payee
+			&& deposit > 0
+			&& lanes == 1
+			&& !cap && (MIN_GRACE..=MAX_GRACE).contains(&grace)
+			&& Agents::is_active(payee.clone())
+			&& deposit <= self.free(&payer, &asset);
 		let result = dispatch(signed(&payer), call);
 		if is_rich(&payer) {
 			// It can put up the storage deposit if nobody else does.
@@ -176,7 +174,8 @@ impl World {
 			assert!(!self.authorised.contains_key(&id), "an id has returned");
 			self.debit(&payer, &asset, deposit);
 			let schedule = self.schedule();
-			let open = Open { payer, payee, asset, deposit, settled: 0, grace, ends: None, schedule };
+			let open =
+				Open { payer, payee, asset, deposit, settled: 0, grace, ends: None, schedule };
 			self.channels.insert(id, open);
 			self.authorised.insert(id, 0);
 			self.opened.push((id, key));
@@ -189,9 +188,9 @@ impl World {
 		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
 		let asset = open.as_ref().map_or(DUSD, |open| open.asset.clone());
 		let amount = amount.of(self.free(&by, &asset), 2);
-		let expected = open.is_some_and(|open| open.ends.is_none_or(|ends| now() < ends)) &&
-			amount > 0 &&
-			amount <= self.free(&by, &asset);
+		let expected = open.is_some_and(|open| open.ends.is_none_or(|ends| now() < ends))
+			&& amount > 0
+			&& amount <= self.free(&by, &asset);
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::top_up { id, amount });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
@@ -209,8 +208,8 @@ impl World {
 		}
 		let first = items.first().and_then(|(item, _)| self.channels.get(&item.channel));
 		let by = self.by(by, first.map(|open| open.payee.clone()));
-		let expected = !items.is_empty() &&
-			items.windows(2).all(|pair| place(&pair[0]) < place(&pair[1]));
+		let expected =
+			!items.is_empty() && items.windows(2).all(|pair| place(&pair[0]) < place(&pair[1]));
 		let batch = items.iter().map(|(item, _)| *item).collect::<Vec<_>>();
 		take_events();
 		let call = pallet_stoa_channels::Call::settle_batch {
@@ -321,7 +320,13 @@ impl World {
 		due.into_iter().for_each(|id| self.end(id));
 	}
 
-	pub(super) fn register(&mut self, by: usize, agent: usize, consents: Consents, referred: Referred) {
+	pub(super) fn register(
+		&mut self,
+		by: usize,
+		agent: usize,
+		consents: Consents,
+		referred: Referred,
+	) {
 		let (operator, who) = (&self.people[by], &self.people[agent]);
 		let other = &self.people[(agent + 1) % PEOPLE];
 		let proof = match consents {
@@ -382,8 +387,7 @@ impl World {
 			AgentOp::AddKey { key, scopes, lasts } => Call::add_key {
 				agent,
 				key: of(key),
-				scopes: codec::Decode::decode(&mut &[scopes][..])
-					.unwrap_or(Scopes::NONE),
+				scopes: codec::Decode::decode(&mut &[scopes][..]).unwrap_or(Scopes::NONE),
 				expires_at: now() + lasts,
 			},
 			AgentOp::RemoveKey(key) => Call::remove_key { agent, key: of(key) },
