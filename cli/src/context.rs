@@ -176,6 +176,21 @@ impl Context {
 		Ok(SubmitOptions { wait: Wait::InBlock, fee, ..SubmitOptions::default() })
 	}
 
+	/// As [`Context::options`], waiting until the block is final: for outcomes that must not be
+	/// undone by another block in its place.
+	///
+	/// # Errors
+	///
+	/// When the node cannot be asked.
+	pub async fn final_options(
+		&self,
+		chain: &Chain,
+		key: &KeyPair,
+	) -> Result<SubmitOptions, Failure> {
+		let options = self.options(chain, key).await?;
+		Ok(SubmitOptions { wait: Wait::Finalized, ..options })
+	}
+
 	/// Send one call and wait until it is in a block.
 	///
 	/// # Errors

@@ -380,11 +380,18 @@ impl PaidClient {
 				terms = fresh_terms;
 				renewed = true;
 			} else if problem.is(ProblemType::AmountExceedsDeposit) {
-				let shortfall = problem.shortfall.as_ref().and_then(|text| text.parse().ok());
+				// The shortfall is computed from what was signed and what the chain says, not taken from
+				// the payee, which might ask for anything.
 				let channel = payment.signed().voucher.channel;
+				let info = self.0.chain.channel(channel, At::Finalized).await?;
+				self.0.payer.observe(&channel, info.as_ref());
+				let mut known = self.0.payer.channels().into_iter();
+				let shortfall = known
+					.find(|known| known.id == channel)
+					.map_or(0, |known| known.signed.saturating_sub(known.deposit));
 				return Err(match shortfall {
-					Some(shortfall) => HttpError::TopUpNeeded { channel, shortfall },
-					None => HttpError::Refused(Box::new(problem)),
+					0 => HttpError::Refused(Box::new(problem)),
+					_ => HttpError::TopUpNeeded { channel, shortfall },
 				});
 			} else if problem.is(ProblemType::ChannelNotFound)
 				|| problem.is(ProblemType::ChannelUnusable)

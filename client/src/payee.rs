@@ -47,8 +47,10 @@ const PARALLEL_READS: usize = 16;
 /// How many checks of channels are remembered before those of unknown channels are dropped.
 const MAX_CHECKS: usize = 10_000;
 
-/// How soon a channel may be read again when a voucher does not fit what is known of it: one block.
-const RECHECK: Duration = Duration::from_millis(BLOCK_MILLIS);
+/// How soon a channel may be read again when a voucher does not fit what is known of it: an eighth of a
+/// block, so that a top-up is seen by the call that follows it, and nobody makes the node read without
+/// end.
+const RECHECK: Duration = Duration::from_millis(BLOCK_MILLIS / 8);
 
 /// How a payee works.
 #[derive(Clone, Debug)]
@@ -359,6 +361,10 @@ impl Payee {
 		let best = chain.block(At::Best).await?;
 		let newest = chain.channel(*id, At::Hash(best.hash)).await?;
 		self.0.best.fetch_max(best.number, Ordering::Relaxed);
+		// Nothing is kept of channels that pay somebody else or in another asset: else anybody could
+		// fill the memory with them.
+		let rules = &self.0.config.rules;
+		let info = info.filter(|info| info.payee == rules.payee && info.asset == rules.asset);
 		self.machine_mut().sync(*id, finalized.number, info, newest.as_ref());
 		*last = Some(Instant::now());
 		Ok(())

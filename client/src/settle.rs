@@ -6,13 +6,14 @@
 //! simply read from the chain before the next try.
 
 use crate::{
-	chain::{ChainError, PayeeChain, SettleOutcome, Skip},
-	payee::{Payee, PayeeError},
+	chain::{ChainError, ChannelInfo, PayeeChain, SettleOutcome, Skip},
+	payee::{Payee, PayeeError, Unsettled},
 	voucher::LaneKey,
 };
 use std::{
+	collections::HashMap,
 	future::Future,
-	sync::Arc,
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	time::{Duration, Instant},
 };
 use stoa_primitives::{
@@ -27,8 +28,8 @@ pub struct SettlePolicy {
 	pub max_unsettled: Balance,
 	/// Settle what there is after this time.
 	pub interval: Duration,
-	/// Leave claims below this amount alone, unless their channel is closing: a claim should be worth
-	/// more than its share of the fee.
+	/// Leave claims below this amount alone, unless their channel is closing or they expire: a claim
+	/// should be worth more than its share of the fee.
 	pub min_claim: Balance,
 	/// How often to look. Never less often than an eighth of the shortest grace period.
 	pub poll: Duration,
@@ -68,12 +69,17 @@ pub enum SettleError {
 	Payee(#[from] PayeeError),
 }
 
+/// A claim and what was known of its channel.
+type Skipped = (Unsettled, Option<ChannelInfo>);
+
 struct Inner {
 	payee: Payee,
 	chain: Arc<dyn PayeeChain>,
 	policy: SettlePolicy,
 	/// One settlement at a time, and when the last one was made.
 	last: tokio::sync::Mutex<Instant>,
+	/// Claims that the chain has skipped: not tried again before something about them changes.
+	skipped: Mutex<HashMap<LaneKey, Skipped>>,
 }
 
 /// Settles for one payee. Cheap to clone.
@@ -84,37 +90,80 @@ impl Settler {
 	/// A settler that has not settled anything yet.
 	pub fn new(payee: Payee, chain: Arc<dyn PayeeChain>, policy: SettlePolicy) -> Self {
 		let last = tokio::sync::Mutex::new(Instant::now());
-		Self(Arc::new(Inner { payee, chain, policy, last }))
+		Self(Arc::new(Inner { payee, chain, policy, last, skipped: Mutex::default() }))
 	}
 
-	/// Settles everything that is worth it, now.
+	fn skipped(&self) -> MutexGuard<'_, HashMap<LaneKey, Skipped>> {
+		// Nothing panics while the lock is held.
+		self.0.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// Claims that the next block can still pay and that are worth it.
+	fn claims(&self) -> Vec<Unsettled> {
+		let now = self.0.payee.best_block();
+		let skipped = self.skipped();
+		let mut claims = self.0.payee.unsettled();
+		claims.retain(|claim| {
+			let alive = claim.ends.is_none_or(|ends| ends > now)
+				&& (claim.valid_until == 0 || claim.valid_until > now);
+			let known = skipped.get(&lane(&claim.item));
+			alive
+				&& (self.is_urgent(claim) || claim.amount >= self.0.policy.min_claim)
+				&& known.is_none_or(|known| *known != self.with_channel(claim.clone()))
+		});
+		claims
+	}
+
+	fn with_channel(&self, claim: Unsettled) -> Skipped {
+		let info = self.0.payee.channel(&claim.item.channel);
+		(claim, info)
+	}
+
+	/// Whether a claim would be lost soon.
+	fn is_urgent(&self, claim: &Unsettled) -> bool {
+		let horizon =
+			self.0.payee.best_block().saturating_add(self.0.payee.config().rules.settle_horizon);
+		claim.ends.is_some() || (claim.valid_until != 0 && claim.valid_until <= horizon)
+	}
+
+	/// Settles everything that is worth it, now. What is known of a channel that cannot be read is
+	/// enough to settle it.
 	///
 	/// # Errors
 	///
-	/// [`SettleError`]; batches before the one that failed were made.
+	/// The first [`SettleError`]; batches other than those that failed were made.
 	pub async fn settle_now(&self) -> Result<SettleReport, SettleError> {
 		let mut last = self.0.last.lock().await;
-		self.0.payee.refresh_all().await?;
-		let items = self
-			.0
-			.payee
-			.unsettled()
-			.into_iter()
-			.filter(|claim| claim.ends.is_some() || claim.amount >= self.0.policy.min_claim)
-			.map(|claim| claim.item)
-			.collect();
-		let report = self.submit(items).await?;
+		let refreshed = self.0.payee.refresh_all().await;
+		let report = self.submit(self.claims()).await?;
+		match refreshed {
+			Err(error) if report.batches.is_empty() => return Err(error.into()),
+			Err(error) => tracing::warn!(%error, "not every channel could be read"),
+			Ok(()) => {},
+		}
 		*last = Instant::now();
 		Ok(report)
 	}
 
 	/// Submits claims in ascending order, as many to a batch as the chain takes.
-	async fn submit(&self, items: Vec<Item>) -> Result<SettleReport, SettleError> {
+	async fn submit(&self, claims: Vec<Unsettled>) -> Result<SettleReport, SettleError> {
 		// A u32 fits a usize on every platform that the standard library's networking runs on.
 		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
 		let mut report = SettleReport::default();
-		for batch in items.chunks(size) {
-			let outcome = self.0.chain.settle(batch.to_vec()).await?;
+		let mut failed = None;
+		for batch in claims.chunks(size) {
+			let items = batch.iter().map(|claim| claim.item.clone()).collect();
+			let outcome = match self.0.chain.settle(items).await {
+				Ok(outcome) => outcome,
+				Err(error) => {
+					tracing::warn!(%error, claims = batch.len(), "a batch was not settled");
+					failed.get_or_insert(error);
+					continue;
+				},
+			};
+			for claim in batch {
+				self.skipped().remove(&lane(&claim.item));
+			}
 			for claim in &outcome.claimed {
 				let at = LaneKey { channel: claim.channel, lane: claim.lane };
 				self.0.payee.note_settled(&at, claim.settled);
@@ -127,22 +176,26 @@ impl Settler {
 					reason = ?skip.reason,
 					"a claim was skipped"
 				);
+				let at = LaneKey { channel: skip.channel, lane: skip.lane };
+				if let Some(claim) = batch.iter().find(|claim| lane(&claim.item) == at) {
+					let known = self.with_channel(claim.clone());
+					self.skipped().insert(at, known);
+				}
 			}
 			report.skipped.extend(outcome.skipped.iter().cloned());
 			report.batches.push(outcome);
 		}
-		Ok(report)
+		match failed {
+			Some(error) => Err(error.into()),
+			None => Ok(report),
+		}
 	}
 
 	/// Whether something has to be settled now.
 	async fn is_due(&self) -> bool {
 		let policy = &self.0.policy;
-		let claims = self.0.payee.unsettled();
-		let horizon =
-			self.0.payee.best_block().saturating_add(self.0.payee.config().rules.settle_horizon);
-		let urgent = claims.iter().any(|claim| {
-			claim.ends.is_some() || (claim.valid_until != 0 && claim.valid_until <= horizon)
-		});
+		let claims = self.claims();
+		let urgent = claims.iter().any(|claim| self.is_urgent(claim));
 		let total = claims.iter().fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
 		urgent
 			|| total >= policy.max_unsettled
@@ -180,6 +233,10 @@ impl Settler {
 			}
 		}
 	}
+}
+
+fn lane(item: &Item) -> LaneKey {
+	LaneKey { channel: item.channel, lane: item.lane }
 }
 
 #[cfg(test)]
@@ -244,11 +301,69 @@ mod tests {
 	#[tokio::test]
 	async fn skipped_claims_should_be_reported_and_the_others_paid() {
 		let (chain, payee) = setup(2).await;
-		let settler = Settler::new(payee, chain.clone(), SettlePolicy::default());
-		chain.state().best.remove(&id(0));
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		chain.state().skip = Some(id(0));
 		let report = settler.settle_now().await.unwrap();
 		assert_eq!(report.claimed, 10);
-		assert_eq!(report.skipped[0].reason, SkipReason::UnknownChannel);
+		assert_eq!(report.skipped[0].reason, SkipReason::NotSettled);
+		// Not again before something has changed.
+		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+		let policy = SettlePolicy { interval: Duration::ZERO, ..SettlePolicy::default() };
+		assert!(Settler::new(payee, chain.clone(), policy).is_due().await);
+		assert!(settler.claims().is_empty());
+		chain.state().skip = None;
+		chain.put(ChannelInfo { deposit: 200, ..chain.state().best[&id(0)].clone() });
+		assert_eq!(settler.settle_now().await.unwrap().claimed, 10);
+		assert!(settler.skipped().is_empty());
+	}
+
+	#[tokio::test]
+	async fn claims_that_come_too_late_should_be_left_out() {
+		let (chain, payee) = setup(2).await;
+		let settler = Settler::new(payee, chain.clone(), SettlePolicy::default());
+		// Closed a moment ago; and the grace period is over at the best block, which is 100.
+		chain.state().best.remove(&id(0));
+		chain.state().best.get_mut(&id(1)).unwrap().phase = Phase::Closing { ends: 100 };
+		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+		assert!(!settler.is_due().await);
+		chain.state().best.get_mut(&id(1)).unwrap().phase = Phase::Closing { ends: 102 };
+		assert_eq!(settler.settle_now().await.unwrap().claimed, 10);
+	}
+
+	#[tokio::test]
+	async fn expiring_claims_should_be_settled_whatever_the_amount_until_they_expire() {
+		let (chain, payee) = setup(1).await;
+		let key = VoucherKey::from_uri("//Voucher", Scheme::Ed25519).unwrap();
+		let valid_until = 100 + payee.config().rules.settle_horizon;
+		let voucher = Voucher { channel: id(0), lane: 0, cumulative: 20, valid_until };
+		let signed = key.sign_voucher(voucher, &Domain::channels(GENESIS));
+		payee.accept(&signed, 10, [0; 32]).await.unwrap();
+		let policy = SettlePolicy { min_claim: 1_000, ..SettlePolicy::default() };
+		let settler = Settler::new(payee, chain.clone(), policy);
+		assert!(settler.is_due().await);
+		chain.state().number = valid_until;
+		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+		assert!(!settler.is_due().await);
+	}
+
+	#[tokio::test]
+	async fn a_failing_batch_should_not_stop_those_after_it() {
+		let (chain, payee) = setup(300).await;
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		chain.state().failing_batches = 1;
+		assert!(settler.settle_now().await.is_err());
+		assert_eq!(chain.state().batches[0].len(), 44);
+		assert_eq!(settler.settle_now().await.unwrap().claimed, 2_560);
+	}
+
+	#[tokio::test]
+	async fn a_channel_that_cannot_be_read_should_not_stop_the_others() {
+		let (chain, payee) = setup(2).await;
+		let settler = Settler::new(payee, chain.clone(), SettlePolicy::default());
+		chain.state().unreadable = Some(id(0));
+		assert_eq!(settler.settle_now().await.unwrap().claimed, 20);
+		// With nothing to settle, the failure is what there is to tell.
+		assert!(settler.settle_now().await.is_err());
 	}
 
 	#[tokio::test]

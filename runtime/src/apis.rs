@@ -1,8 +1,5 @@
 //! What the node and clients can ask the runtime.
 
-// The macro writes items without docs.
-#![allow(missing_docs)]
-
 use crate::*;
 #[cfg(feature = "runtime-benchmarks")]
 use alloc::string::String;

@@ -8,7 +8,6 @@ pub use pallet::*;
 
 /// See the module.
 #[frame_support::pallet]
-#[allow(missing_docs)]
 pub mod pallet {
 	use alloc::vec::Vec;
 	use frame_support::pallet_prelude::*;

@@ -233,6 +233,17 @@ impl Market {
 		self.chain.credits(who, &DUSD, At::Best).await.expect("the chain can be read")
 	}
 
+	/// Checks that custody holds all that it owes, and that what it owes is what the ledger says.
+	///
+	/// # Panics
+	///
+	/// When it is not so.
+	pub async fn solvent(&self) {
+		let found = self.chain.solvency(&DUSD, At::Best).await.expect("the chain can be read");
+		assert!(found.custody >= found.issued, "{found:?}");
+		assert_eq!(found.issued, found.free + found.locked, "{found:?}");
+	}
+
 	/// A channel at the best block.
 	///
 	/// # Panics

@@ -16,6 +16,14 @@ const FIRST_BLOCK: Duration = Duration::from_secs(20);
 
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
 
+/// Interrupts a node, as Ctrl-C does, and sees it end as it should.
+fn end_cleanly(mut node: Node) {
+	node.process().signal("INT");
+	let status = node.process().wait(Duration::from_secs(20)).expect("the node ends");
+	assert_eq!(status.code(), Some(0), "{}", node.log_tail(20));
+	assert!(!node.log_tail(200).contains("panicked"), "{}", node.log_tail(200));
+}
+
 /// The number in a header.
 fn number(header: &Value) -> u64 {
 	let text = header["number"].as_str().expect("a header has a number");
@@ -23,7 +31,7 @@ fn number(header: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn development_chain_should_make_and_finalise_blocks_when_started_without_sealing() {
+async fn development_chain_should_finalise_blocks_and_end_cleanly_when_not_sealed() {
 	let mut node = Node::start_with(&["--dev", "--prometheus-port", "0"]);
 	let started = node.started();
 	let answers = started.elapsed();
@@ -56,10 +64,11 @@ async fn development_chain_should_make_and_finalise_blocks_when_started_without_
 		text.lines().find(|line| line.contains("block_height{") && line.contains("\"best\""));
 	let height = best.and_then(|line| line.split(' ').next_back()?.parse::<u64>().ok());
 	assert!(height.is_some_and(|height| height > 0), "{best:?}");
+	end_cleanly(node);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sealed_chain_should_have_a_final_block_for_each_transaction_when_sealing_is_instant() {
+async fn development_chain_should_finalise_a_block_for_each_transaction_when_sealing_is_instant() {
 	let node = Node::start();
 	let chain = connect(&node).await;
 	assert_eq!(chain.block(At::Best).await.unwrap().number, 0);
@@ -76,6 +85,7 @@ async fn sealed_chain_should_have_a_final_block_for_each_transaction_when_sealin
 	// Without transactions it makes none.
 	tokio::time::sleep(Duration::from_millis(500)).await;
 	assert_eq!(chain.block(At::Best).await.unwrap().number, 3);
+	end_cleanly(node);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +100,8 @@ async fn local_chain_should_have_no_sudo_when_started_from_its_preset() {
 		"--blocks-pruning",
 		"archive",
 		FORCE,
+		// The other validator is away, and nobody else is there.
+		"--force-authoring",
 	]);
 	let methods = rpc::call(&node, "rpc_methods", json!([])).await["methods"].to_string();
 	for method in
@@ -242,14 +254,4 @@ async fn metadata_should_have_version_16_with_view_functions_when_asked_for() {
 			assert!(!variant.docs.is_empty(), "{}.{}", pallet.name(), variant.name);
 		}
 	}
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn node_should_end_cleanly_when_interrupted() {
-	let mut node = Node::start();
-	rpc::make_blocks(&node, 2).await;
-	node.process().signal("INT");
-	let status = node.process().wait(Duration::from_secs(20)).expect("the node ends");
-	assert_eq!(status.code(), Some(0), "{}", node.log_tail(20));
-	assert!(!node.log_tail(100).contains("panicked"), "{}", node.log_tail(100));
 }

@@ -122,6 +122,11 @@ async fn payment_should_reach_everybody_when_agents_own_nothing_but_credits() {
 	let left = chain.asset_balance(&operator, 1, At::Best).await.unwrap();
 	assert_eq!(coins - left, 2 * DOLLAR);
 
+	assert_eq!(
+		chain.referrer_of(&payer.id(), At::Best).await.unwrap(),
+		Some(referrer.operator.account())
+	);
+
 	// The payer locks credits, under an id that is known before.
 	let reserved = chain.native_balance(&operator, At::Best).await.unwrap().reserved;
 	let expected = chain.next_channel_id(&payer.id(), &provider.id(), &DUSD).await.unwrap();
@@ -193,6 +198,7 @@ async fn payment_should_reach_everybody_when_agents_own_nothing_but_credits() {
 	let call = calls::withdraw(DUSD, 100_000, operator.clone());
 	market.submit(&call, &provider.key, from_credits()).await;
 	assert_eq!(chain.asset_balance(&operator, 1, At::Best).await.unwrap(), left + 100_000);
+	market.solvent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,6 +231,7 @@ async fn batch_should_pay_the_others_when_one_item_is_poisoned() {
 	let again = market.submit(&call, &payee.key, from_credits()).await;
 	let reasons: Vec<_> = skipped(&again).into_iter().map(|(_, reason)| reason).collect();
 	assert_eq!(reasons, [SkipReason::Stale, SkipReason::BadSignature, SkipReason::Stale]);
+	market.solvent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,6 +379,7 @@ async fn closing_should_give_the_payee_its_grace_when_the_payer_asks_to_close() 
 	// The id never returns.
 	let again = market.open(&trade.payer, &trade.payee.id(), 10_000).await;
 	assert!(again.id != id && again.nonce == 1);
+	market.solvent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -525,7 +533,7 @@ async fn fees_should_be_refused_when_the_account_cannot_pay_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payees_should_be_refused_when_they_are_unknown_or_their_lease_has_lapsed() {
+async fn payees_should_be_refused_when_they_are_unknown_lapsed_or_stopped() {
 	let trade = Trade::new(&NODE).await;
 	let (market, payer, payee) = (&trade.market, &trade.payer, &trade.payee);
 	let nobody = fresh().account();
@@ -557,4 +565,16 @@ async fn payees_should_be_refused_when_they_are_unknown_or_their_lease_has_lapse
 
 	market.submit(&calls::renew(payee.id()), &market.operator, native()).await;
 	market.open(payer, &payee.id(), 100).await;
+
+	for (call, error) in
+		[(calls::pause(payee.id()), "Paused"), (calls::retire(payee.id()), "Retired")]
+	{
+		market.submit(&call, &market.operator, native()).await;
+		let open = calls::open(open_call(payer, &payee.id(), 100));
+		trade.refuse(open, payer, "Agents", error).await;
+	}
+	market
+		.refused(&calls::resume(payee.id()), &market.operator, native(), "Agents", "Retired")
+		.await;
+	market.solvent().await;
 }

@@ -7,6 +7,7 @@ use crate::{
 	context::{open_store, Context},
 	keys::KeyPair,
 	output::{money, note, Failure, Format, Report},
+	time::show_blocks,
 };
 use std::{
 	fs,
@@ -16,7 +17,7 @@ use std::{
 	time::Duration,
 };
 use stoa_client::{
-	chain::{calls, to_hex, At, Chain, ChannelInfo, OpenChannel, Phase, SubmitOptions, Wait},
+	chain::{calls, to_hex, At, Chain, ChannelInfo, OpenChannel, Phase},
 	http::{HttpError, HttpPolicy, PaidClient, PaidRequest, PaidResponse},
 	keys::format_account,
 	payer::{PayError, Payer, Policy, Refusal},
@@ -49,11 +50,12 @@ pub async fn run(context: &Context, args: &Call) -> Result<Report, Failure> {
 
 	// Three things can be put right, once each: a missing channel, a deposit that is used up, and
 	// what this process does not know of the last call of another one.
-	let mut helped = 0;
+	// Of these, only one may lock money.
+	let (mut helped, mut funded) = (0, false);
 	let response = loop {
 		match client.send(request.clone()).await {
 			Ok(response) => break response,
-			Err(error) if helped < 3 && buyer.help(&error).await? => helped += 1,
+			Err(error) if helped < 3 && buyer.help(&error, &mut funded).await? => helped += 1,
 			Err(error) => return Err(explain(error, &unit)),
 		}
 	};
@@ -87,15 +89,19 @@ impl Buyer<'_> {
 	}
 
 	/// Put right what `error` says is missing, if `--open` allows it. Returns whether to try again.
-	async fn help(&self, error: &HttpError) -> Result<bool, Failure> {
+	/// Sets `funded` when it locks money, and locks none when it is set: what a seller says must not
+	/// cost more than `--open` allows.
+	async fn help(&self, error: &HttpError, funded: &mut bool) -> Result<bool, Failure> {
 		match error {
 			HttpError::ChannelMissing { payee, asset, min_grace, .. } => {
 				if let Some(info) = self.adopt(payee, asset).await? {
 					note(&format!("using channel {}", to_hex(info.id)));
 					return Ok(true);
 				}
-				let Some(deposit) = self.open else { return Ok(false) };
-				let info = self.open(payee, asset, deposit, *min_grace).await?;
+				let Some(deposit) = self.open.filter(|_| !*funded) else { return Ok(false) };
+				let grace = grace(*min_grace)?;
+				*funded = true;
+				let info = self.open(payee, asset, deposit, grace).await?;
 				note(&format!(
 					"opened channel {} with {}",
 					to_hex(info.id),
@@ -104,9 +110,13 @@ impl Buyer<'_> {
 				Ok(true)
 			},
 			HttpError::TopUpNeeded { channel, shortfall } => {
-				let Some(deposit) = self.open else { return Ok(false) };
-				let amount = deposit.max(*shortfall);
-				let options = self.finalized().await?;
+				let Some(amount) = self.open.filter(|_| !*funded) else { return Ok(false) };
+				let known = self.payer.channels().into_iter().find(|known| known.id == *channel);
+				let known = known.map_or(0, |known| known.deposit);
+				let info = find(self.chain, channel).await?;
+				check_top_up(self.unit, known, *shortfall, info.deposit, amount)?;
+				*funded = true;
+				let options = self.context.final_options(self.chain, self.key).await?;
 				let call = calls::top_up(*channel, amount);
 				self.chain.submit(&call, &self.key.account, options).await?;
 				let info = find(self.chain, channel).await?;
@@ -153,25 +163,61 @@ impl Buyer<'_> {
 		payee: &AccountId,
 		asset: &AssetId,
 		deposit: Balance,
-		min_grace: BlockNumber,
+		grace: BlockNumber,
 	) -> Result<ChannelInfo, Failure> {
 		let open = OpenChannel {
 			payee: payee.clone(),
 			asset: asset.clone(),
 			deposit,
 			key: self.key.voucher.key(),
-			grace: min_grace.max(DEFAULT_GRACE),
+			grace,
 		};
-		let options = self.finalized().await?;
+		// Sellers believe finalized state only.
+		let options = self.context.final_options(self.chain, self.key).await?;
 		let (info, _) = self.chain.open_channel(open, &self.key.account, options).await?;
 		self.payer.add_channel(&info, self.key.voucher.clone()).await?;
 		Ok(info)
 	}
+}
 
-	/// Sellers believe finalized state only.
-	async fn finalized(&self) -> Result<SubmitOptions, Failure> {
-		let options = self.context.options(self.chain, self.key).await?;
-		Ok(SubmitOptions { wait: Wait::Finalized, ..options })
+/// The grace period to open a channel with: the default, if the seller takes it.
+fn grace(min_grace: BlockNumber) -> Result<BlockNumber, Failure> {
+	match min_grace <= DEFAULT_GRACE {
+		true => Ok(DEFAULT_GRACE),
+		false => Err(Failure::new(
+			format!(
+				"the seller wants a grace period of {}, longer than the {} that --open gives",
+				show_blocks(min_grace),
+				show_blocks(DEFAULT_GRACE)
+			),
+			"if that is fine, open a channel with `stoa channel open --grace`",
+		)),
+	}
+}
+
+/// Whether a top-up by `amount` is needed and suffices, when calls need `shortfall` more than the
+/// deposit of `known` and the newest block has one of `deposit`.
+fn check_top_up(
+	unit: &Unit,
+	known: Balance,
+	shortfall: Balance,
+	deposit: Balance,
+	amount: Balance,
+) -> Result<(), Failure> {
+	match known.saturating_add(shortfall).saturating_sub(deposit) {
+		0 => Err(Failure::new(
+			"the channel holds enough, but its last top-up is not final yet",
+			"try again in some seconds",
+		)),
+		missing if missing > amount => Err(Failure::new(
+			format!(
+				"the deposit is short by {}, more than the {} of --open",
+				unit.show(missing),
+				unit.show(amount)
+			),
+			format!("pass --open {} or more", unit.number(missing)),
+		)),
+		_ => Ok(()),
 	}
 }
 
@@ -338,6 +384,25 @@ mod tests {
 	#[test]
 	fn headers_should_be_refused_without_a_colon() {
 		assert!(request(&parse(&["-H", "nothing"])).is_err());
+	}
+
+	#[test]
+	fn grace_periods_should_not_be_longer_than_the_default() {
+		assert_eq!(grace(0).unwrap(), DEFAULT_GRACE);
+		assert_eq!(grace(DEFAULT_GRACE).unwrap(), DEFAULT_GRACE);
+		let failure = grace(DEFAULT_GRACE + 1).unwrap_err();
+		assert!(failure.cause.contains("grace period"), "{failure}");
+	}
+
+	#[test]
+	fn top_ups_should_be_needed_and_suffice() {
+		let unit = Unit::development();
+		check_top_up(&unit, 100, 10, 100, 10).unwrap();
+		check_top_up(&unit, 100, 10, 105, 5).unwrap();
+		let pending = check_top_up(&unit, 100, 10, 110, 10).unwrap_err();
+		assert!(pending.cause.contains("not final"), "{pending}");
+		let dear = check_top_up(&unit, 100, 11, 100, 10).unwrap_err();
+		assert!(dear.advice.contains("--open 0.000011"), "{dear}");
 	}
 
 	#[test]

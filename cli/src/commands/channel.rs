@@ -335,19 +335,19 @@ async fn close(
 		));
 	}
 	let unit = unit_of(context, &chain, &info.asset).await?;
-	let claim = match Seller::open(context, &chain, &key, &info.asset, store).await {
-		Ok(seller) => {
-			let mut claims = seller.payee.unsettled().into_iter();
-			claims.find(|claim| claim.item.channel == id)
-		},
-		Err(_) if without_voucher => None,
-		Err(failure) => {
-			return Err(Failure::new(
+	let claim = if without_voucher {
+		None
+	} else {
+		let opened = Seller::open(context, &chain, &key, &info.asset, store).await;
+		let seller = opened.map_err(|failure| {
+			Failure::new(
 				failure.cause,
 				"name the gateway's store with --store, or give up what was not settled with \
 				 --without-voucher",
-			))
-		},
+			)
+		})?;
+		let mut claims = seller.payee.unsettled().into_iter();
+		claims.find(|claim| claim.item.channel == id)
 	};
 	let last = claim.as_ref().map_or(0, |claim| claim.amount);
 	let call = calls::close(id, claim.map(|claim| claim.item));

@@ -68,7 +68,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		})?;
 	}
 
-	let options = context.options(&chain, &key).await?;
+	// A claim in a block that is retracted later must not count as settled.
+	let options = context.final_options(&chain, &key).await?;
 	let signed = Arc::new(SignedChain::new(chain.clone(), key.account.clone(), options));
 	let mut config = GatewayConfig::new(
 		args.upstream.clone(),
@@ -105,14 +106,20 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		// The first time, calls under way are answered; the second time, not even that.
 		stop = async { stopped().await?; stopped().await } => {
 			stop?;
+			context.progress("Stopped while calls were under way.");
+		},
+	}
+	context.progress("Settling what is owed; Ctrl-C leaves it.");
+	let settled = tokio::select! {
+		settled = gateway.settle_now() => settled?,
+		stop = stopped() => {
+			stop?;
 			return Err(Failure::new(
-				"stopped while calls were under way",
+				"stopped before everything was settled",
 				"the store has every voucher; `stoa channel settle` turns them into money",
 			))
 		},
-	}
-	context.progress("Stopped; settling what is owed.");
-	let settled = gateway.settle_now().await?;
+	};
 	let totals = gateway.stats();
 	let report = super::channel::report_settled(&unit, &settled);
 	Ok(report

@@ -4,13 +4,21 @@
 //! events say, and what state says at two pinned blocks. [`verify`] compares them and computes
 //! nothing that was not observed, so that it can be tested without a chain.
 
-use crate::amount::Unit;
+use super::ledger::DOLLAR_DECIMALS;
+use crate::amount::{decimal, Unit};
 use serde::Serialize;
 use std::{cmp::Ordering, fmt::Display};
 use stoa_primitives::{
 	money::{Schedule, Shares},
 	Balance,
 };
+
+/// What one call may cost on chain, in 10⁻¹² dollars: a millionth of a dollar.
+const MAX_COST: u128 = 1_000_000;
+
+/// Calls over which the cost of opening, settling and closing is spread, at least, for
+/// [`MAX_COST`] to hold.
+const MIN_CALLS: u64 = 3_000;
 
 /// One comparison.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -40,6 +48,22 @@ impl Check {
 			found: unit.show(found),
 			passed: found.cmp(&least) != Ordering::Less,
 		}
+	}
+
+	/// `cost`, in 10⁻¹² dollars, must be below [`MAX_COST`] for each of `calls`; `None` when there were
+	/// too few of them. A cost that is not known fails.
+	pub fn cost(calls: u64, cost: Option<u128>) -> Option<Self> {
+		let dollars = |value| format!("${}", decimal(value, DOLLAR_DECIMALS));
+		let bound = MAX_COST.saturating_mul(calls.into());
+		(calls >= MIN_CALLS).then(|| Self {
+			what: "on-chain cost of a call".into(),
+			expected: format!("below {}", dollars(MAX_COST)),
+			found: cost.map_or_else(
+				|| "not known".into(),
+				|cost| dollars(cost.div_ceil(u128::from(calls).max(1))),
+			),
+			passed: cost.is_some_and(|cost| cost < bound),
+		})
 	}
 
 	/// The comparison as a line with a tick or a cross.
@@ -576,6 +600,17 @@ pub(super) mod tests {
 		let check = verify(&facts).into_iter().find(|check| !check.passed).unwrap();
 		assert_eq!(check.line(), "✗ provider: credits: expected 0.1797 dUSD, found 0.179699 dUSD");
 		assert_eq!(Check::equal("x", 1, 1).line(), "✓ x: 1");
+	}
+
+	#[test]
+	fn a_call_that_costs_too_much_should_be_detected() {
+		assert_eq!(Check::cost(2_999, Some(u128::MAX)), None);
+		let check = |cost| Check::cost(3_000, cost).unwrap();
+		assert!(check(Some(2_999_999_999)).passed);
+		assert!(!check(Some(3_000_000_000)).passed);
+		assert!(!check(None).passed);
+		let line = "✗ on-chain cost of a call: expected below $0.000001, found $0.000002";
+		assert_eq!(check(Some(6_000_000_000)).line(), line);
 	}
 
 	#[test]

@@ -192,7 +192,7 @@ pub fn contradiction(text: &str, answer: &Statistics) -> Option<String> {
 	distinct.sort();
 	distinct.dedup();
 	let rows = [
-		("bytes", number(text.bytes().count()), answer.bytes),
+		("bytes", number(text.len()), answer.bytes),
 		("words", number(text.split_ascii_whitespace().count()), answer.words),
 		("distinct words", number(distinct.len()), answer.distinct_words),
 		("sentences", number(text.matches('.').count()), answer.sentences),

@@ -11,7 +11,7 @@ use std::{fmt::Write, time::Duration};
 use stoa_primitives::{AssetId, Balance, U256};
 
 /// Decimals of a dollar in which costs are computed: as precise as the native token.
-const DOLLAR_DECIMALS: u8 = 12;
+pub(super) const DOLLAR_DECIMALS: u8 = 12;
 
 /// 10¹⁸, the denominator of a fixed-point rate.
 const RATE_ONE: u128 = 1_000_000_000_000_000_000;
@@ -159,6 +159,11 @@ impl Ledger<'_> {
 	fn cost_per_call(&self) -> Option<u128> {
 		let calls = u128::from(self.facts.answered());
 		(calls > 0).then(|| self.cost(Purpose::Trade)).flatten().map(|cost| cost.div_ceil(calls))
+	}
+
+	/// Add the check of what calls cost on chain.
+	pub fn check_cost(&mut self) {
+		self.checks.extend(Check::cost(self.facts.answered(), self.cost(Purpose::Trade)));
 	}
 
 	/// Calls in a second, with one decimal.
@@ -435,6 +440,19 @@ mod tests {
 		assert_eq!(json["passed"], true);
 		let p50 = json["latency"]["p50_us"].as_u64().unwrap();
 		assert!((49_900..50_200).contains(&p50), "{p50}");
+	}
+
+	#[test]
+	fn a_cost_above_the_bound_should_be_a_failure() {
+		let mut facts = consistent();
+		facts.channels[0].answered = 9_000;
+		for (units, good) in [(1, true), (9_400, false)] {
+			let mut ledger = ledger(&facts);
+			ledger.checks.clear();
+			ledger.fees.add("close", Purpose::Trade, AssetId::WithId(1), units);
+			ledger.check_cost();
+			assert_eq!((ledger.checks.len(), ledger.failure().is_none()), (1, good));
+		}
 	}
 
 	#[test]

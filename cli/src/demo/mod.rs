@@ -128,7 +128,7 @@ async fn play(context: &Context, args: &Demo) -> Result<(Report, Option<Failure>
 		latency.add(&tally.latency)?;
 		errors = errors.saturating_add(tally.errors);
 	}
-	let ledger = Ledger {
+	let mut ledger = Ledger {
 		run: about(context, &chain, &cast, first, last),
 		facts: &facts,
 		errors,
@@ -138,6 +138,7 @@ async fn play(context: &Context, args: &Demo) -> Result<(Report, Option<Failure>
 		rates: after.rates(&unit),
 		checks: checks::verify(&facts),
 	};
+	ledger.check_cost();
 	let failure = ledger.failure().map(|failure| match causes.first() {
 		Some(cause) => failure.with("first_error", (*cause).clone()),
 		None => failure,

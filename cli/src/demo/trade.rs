@@ -131,7 +131,7 @@ fn judge(tally: &mut Tally, call: u64, text: &str, body: &[u8]) {
 		tally.wrong = tally.wrong.saturating_add(1);
 		return;
 	};
-	if call % SAMPLE == 0 {
+	if call.is_multiple_of(SAMPLE) {
 		tally.sampled = tally.sampled.saturating_add(1);
 		if let Some(why) = contradiction(text, &statistics) {
 			tracing::error!("the answer to call {call} is wrong: {why}");

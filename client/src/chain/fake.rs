@@ -45,6 +45,12 @@ pub struct State {
 	pub best: HashMap<ChannelId, ChannelInfo>,
 	pub finalized: HashMap<ChannelId, ChannelInfo>,
 	pub down: bool,
+	/// A channel whose reads fail.
+	pub unreadable: Option<ChannelId>,
+	/// A channel whose claims are skipped.
+	pub skip: Option<ChannelId>,
+	/// How many batches from now on fail.
+	pub failing_batches: usize,
 	pub reads: usize,
 	pub batches: Vec<Vec<Item>>,
 }
@@ -101,6 +107,9 @@ impl ChainView for FakeChain {
 		async move {
 			let mut state = self.up()?;
 			state.reads += 1;
+			if state.unreadable == Some(id) {
+				return Err(ChainError::Rpc { reason: "unreadable".into() });
+			}
 			let best = matches!(at, At::Best) || at == At::Hash(BEST);
 			let view = if best { &state.best } else { &state.finalized };
 			Ok(view.get(&id).cloned())
@@ -113,6 +122,10 @@ impl PayeeChain for FakeChain {
 	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<SettleOutcome, ChainError>> {
 		async move {
 			let mut state = self.up()?;
+			if let Some(left) = state.failing_batches.checked_sub(1) {
+				state.failing_batches = left;
+				return Err(ChainError::Rpc { reason: "failing".into() });
+			}
 			state.batches.push(items.clone());
 			let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
 			for (index, item) in (0u32..).zip(items) {
@@ -122,6 +135,10 @@ impl PayeeChain for FakeChain {
 					let (channel, lane) = (item.channel, item.lane);
 					skipped.push(Skip { index, channel, lane, reason });
 				};
+				if state.skip == Some(item.channel) {
+					skip(SkipReason::NotSettled);
+					continue;
+				}
 				let Some(channel) = state.best.get_mut(&item.channel) else {
 					skip(SkipReason::UnknownChannel);
 					continue;

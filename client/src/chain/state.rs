@@ -142,8 +142,11 @@ impl Chain {
 		at: At,
 	) -> Result<Option<AssetMetadata>, ChainError> {
 		let at = self.at(at).await?;
-		let found = at.storage().try_fetch(api::storage().assets().metadata(), (id,)).await?;
-		let Some(found) = found else { return Ok(None) };
+		// The map of metadata has a default value: only the asset itself tells whether there is one.
+		if at.storage().try_fetch(api::storage().assets().asset(), (id,)).await?.is_none() {
+			return Ok(None)
+		}
+		let found = at.storage().fetch(api::storage().assets().metadata(), (id,)).await?;
 		let metadata = found.decode()?;
 		Ok(Some(AssetMetadata {
 			symbol: String::from_utf8_lossy(&metadata.symbol.0).into_owned(),

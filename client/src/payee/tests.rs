@@ -291,3 +291,20 @@ proptest! {
 		}
 	}
 }
+
+#[tokio::test]
+async fn channels_of_others_should_be_refused_and_not_kept() {
+	let chain = chain(1_000);
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	let stranger = channel([8; 32], key().key(), 1_000);
+	let others = [
+		ChannelInfo { payee: AccountId::new([7; 32]), ..stranger.clone() },
+		ChannelInfo { asset: AssetId::Native, ..stranger },
+	];
+	for info in others {
+		chain.put(info);
+		let outcome = payee.accept(&sign_on([8; 32], 10), 10, [0; 32]).await;
+		assert_eq!(rejected(outcome), Rejection::UnknownChannel);
+		assert_eq!(payee.machine().channels().count(), 0);
+	}
+}

@@ -49,13 +49,22 @@ impl RedbStore {
 		if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
 			std::fs::create_dir_all(folder).map_err(|e| StoreError::Failed(e.to_string()))?;
 		}
-		let database =
-			Database::builder().set_cache_size(CACHE).create(path).map_err(
-				|error| match error {
-					DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_path_buf()),
-					other => failed(other),
-				},
-			)?;
+		// redb panics on some files that were cut short.
+		std::panic::catch_unwind(|| Self::open_file(path)).unwrap_or_else(|_| {
+			Err(StoreError::Failed(format!(
+				"{} is damaged: put back a copy, or move it away",
+				path.display()
+			)))
+		})
+	}
+
+	fn open_file(path: &Path) -> Result<Self, StoreError> {
+		let database = Database::builder().set_cache_size(CACHE).create(path).map_err(|error| {
+			match error {
+				DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_path_buf()),
+				other => failed(other),
+			}
+		})?;
 		let store = Self { database };
 		store.prepare()?;
 		Ok(store)

@@ -88,6 +88,8 @@ pub use weights::WeightInfo;
 
 /// Custody, the rows of accounts, the purses of locking pallets, and the assets that are accepted.
 #[frame_support::pallet]
+// The macros write `expect` into what they generate.
+#[allow(clippy::expect_used)]
 pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;

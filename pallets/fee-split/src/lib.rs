@@ -76,6 +76,8 @@ pub const MIN_NOTICE_PERIOD: stoa_primitives::BlockNumber = 7 * stoa_primitives:
 
 /// Schedules, charges and lifetime totals.
 #[frame_support::pallet]
+// The macros write `expect` into what they generate.
+#[allow(clippy::expect_used)]
 pub mod pallet {
 	use super::*;
 	use frame_support::pallet_prelude::*;

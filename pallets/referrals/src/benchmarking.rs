@@ -4,7 +4,7 @@ use super::*;
 use alloc::vec;
 use codec::Encode;
 use frame_benchmarking::v2::*;
-use frame_support::traits::{Consideration, EnsureOrigin, Get};
+use frame_support::traits::{Consideration, EnsureOrigin};
 use frame_system::RawOrigin;
 use sp_runtime::{traits::BlockNumberProvider, Permill};
 use stoa_primitives::{

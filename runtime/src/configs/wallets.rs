@@ -60,8 +60,9 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// Calls of the market, and nothing that moves money out of it: an agent's key can trade with
-	/// what was deposited for it and cannot take it away.
+	/// Trade with credits that are there: channels, charges, leases and keys. What money it moves goes
+	/// to registered agents and pays the market's fees; it deposits and withdraws nothing, and changes
+	/// no operator.
 	#[codec(index = 1)]
 	Agent,
 	/// Everything that moves no tokens.

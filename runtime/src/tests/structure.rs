@@ -375,9 +375,18 @@ fn agent_proxies_should_reach_the_market_only() {
 	run(|| {
 		let refused = |call: &RuntimeCall| !configs::ProxyType::Agent.filter(call);
 		for call in market_calls() {
-			let exit =
-				matches!(call, RuntimeCall::Credits(pallet_stoa_credits::Call::withdraw { .. }));
-			assert_eq!(refused(&call), exit, "{call:?}");
+			use pallet_stoa_agents::Call;
+			let beyond_trade = matches!(
+				call,
+				RuntimeCall::Credits(_)
+					| RuntimeCall::Agents(
+						Call::retire { .. }
+							| Call::offer_transfer { .. }
+							| Call::accept_transfer { .. }
+							| Call::cancel_transfer { .. }
+					)
+			);
+			assert_eq!(refused(&call), beyond_trade, "{call:?}");
 		}
 		let call = || Box::new(RuntimeCall::from(frame_system::Call::remark { remark: vec![] }));
 		let to: Address = bob().account.into();
@@ -479,6 +488,20 @@ fn non_transfer_proxies_should_not_move_tokens_through_the_market() {
 		let dest = AccountId::new([7; 32]).into();
 		let call = pallet_balances::Call::transfer_keep_alive { dest, value: 1 };
 		assert!(!configs::ProxyType::NonTransfer.filter(&call.into()));
+	});
+}
+
+#[test]
+fn validators_should_stay_across_epochs() {
+	run(|| {
+		let validators = Session::validators();
+		for _ in 0..EPOCH_BLOCKS + 2 {
+			block(Some(0), || ());
+		}
+		assert!(Session::current_index() > 0, "no session has ended");
+		assert!(Babe::current_epoch().epoch_index > 0, "no epoch has ended");
+		assert_eq!(Session::validators(), validators);
+		assert_eq!(Babe::authorities().len(), validators.len());
 	});
 }
 

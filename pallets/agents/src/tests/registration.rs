@@ -322,7 +322,7 @@ fn set_manifest_should_replace_it_and_move_the_deposit() {
 	build_and_execute(|| {
 		let who = registered();
 		let (before, _) = held(&OP);
-		for (uri, more) in [("u".repeat(101), 100), ("u".repeat(1), 0), (String::new(), -1)] {
+		for (uri, more) in [("u".repeat(101), 100), ("u".into(), 0), (String::new(), -1)] {
 			let new = manifest(&uri);
 			assert_ok!(Agents::set_manifest(signed(&OP), who.clone(), new.clone()));
 			assert_eq!(Agents::agent(who.clone()).unwrap().manifest, Some(new));

@@ -300,10 +300,10 @@ fn agent_op() -> impl Strategy<Value = AgentOp> {
 		2 => person().prop_map(AgentOp::Offer),
 		2 => Just(AgentOp::Accept),
 		1 => Just(AgentOp::CancelTransfer),
-		4 => (0..4u8, 0..10u8, lasts)
+		4 => (0..2u8, 0..10u8, lasts)
 			.prop_map(|(key, scopes, lasts)| AgentOp::AddKey { key, scopes, lasts }),
-		2 => (0..4u8).prop_map(AgentOp::RemoveKey),
-		2 => (0..4u8).prop_map(AgentOp::RemoveExpiredKey),
+		2 => (0..2u8).prop_map(AgentOp::RemoveKey),
+		2 => (0..2u8).prop_map(AgentOp::RemoveExpiredKey),
 	]
 }
 
