@@ -6,8 +6,9 @@
 //! fit is an error that says so.
 //!
 //! A voucher counts as used up when a receipt comes back. Without one (the service failed, the
-//! connection broke) the next call sends the same voucher again, so that at most one price unit is
-//! ever at stake.
+//! connection broke) the next call sends the same voucher again. A payee that then says that it was
+//! used is believed, so one that takes vouchers and does not answer costs one price unit each time
+//! that it is called again: stop calling it.
 
 use crate::{
 	chain::{to_hex, At, ChainError, ChainView, Phase},

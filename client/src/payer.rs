@@ -4,7 +4,9 @@
 //! durable, so that a crash can never lead to a second, different claim on the same money.
 //!
 //! **What the payer can lose:** one price unit per lane, when a payee takes a voucher and does not
-//! deliver. Not more, since the next voucher is not signed before the last call is acknowledged.
+//! deliver, and one more for each later call in which the payee claims the unanswered voucher as
+//! used. The next voucher is signed only when the last one was acknowledged, by an answer or by such
+//! a claim.
 
 pub mod machine;
 
@@ -414,8 +416,9 @@ impl Payment {
 	/// proves it, signs the voucher that follows.
 	///
 	/// A payee that claims the very voucher it has just received for the first time, without having
-	/// answered, is not believed: else it could ask for one unit after the other. For the same reason
-	/// one payment is corrected at most once.
+	/// answered, is not believed: else it could ask for one unit after the other within one call. For
+	/// the same reason one payment is corrected at most once. A voucher that was sent in an earlier
+	/// call may have been answered, so there the payee is believed.
 	///
 	/// # Errors
 	///

@@ -152,7 +152,7 @@ impl Settler {
 		let mut report = SettleReport::default();
 		let mut failed = None;
 		for batch in claims.chunks(size) {
-			let items = batch.iter().map(|claim| claim.item.clone()).collect();
+			let items = batch.iter().map(|claim| claim.item).collect();
 			let outcome = match self.0.chain.settle(items).await {
 				Ok(outcome) => outcome,
 				Err(error) => {
@@ -312,7 +312,8 @@ mod tests {
 		assert!(Settler::new(payee, chain.clone(), policy).is_due().await);
 		assert!(settler.claims().is_empty());
 		chain.state().skip = None;
-		chain.put(ChannelInfo { deposit: 200, ..chain.state().best[&id(0)].clone() });
+		let topped_up = ChannelInfo { deposit: 200, ..chain.state().best[&id(0)].clone() };
+		chain.put(topped_up);
 		assert_eq!(settler.settle_now().await.unwrap().claimed, 10);
 		assert!(settler.skipped().is_empty());
 	}

@@ -12,6 +12,7 @@
 
 // Written by the Wasm builder.
 #[cfg(feature = "std")]
+#[allow(dead_code)]
 mod wasm {
 	include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 }

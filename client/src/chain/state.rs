@@ -144,7 +144,7 @@ impl Chain {
 		let at = self.at(at).await?;
 		// The map of metadata has a default value: only the asset itself tells whether there is one.
 		if at.storage().try_fetch(api::storage().assets().asset(), (id,)).await?.is_none() {
-			return Ok(None)
+			return Ok(None);
 		}
 		let found = at.storage().fetch(api::storage().assets().metadata(), (id,)).await?;
 		let metadata = found.decode()?;
@@ -175,7 +175,7 @@ impl Chain {
 	/// [`ChainError`].
 	pub async fn referee_count(&self, who: &AccountId, at: At) -> Result<u32, ChainError> {
 		let call = api::view_functions().referrals().referee_count(Static(who.clone()));
-		Ok(view(&self.at(at).await?, call).await?)
+		view(&self.at(at).await?, call).await
 	}
 
 	/// Whom a referral code names.

@@ -161,7 +161,7 @@ pub fn correct(
 		&& voucher.lane == lane
 		&& voucher.cumulative > state.acknowledged
 		&& statement.verify(&terms.key, domain);
-	proven.then(|| LaneState {
+	proven.then_some(LaneState {
 		signed: Some(match state.signed {
 			Some(signed) if signed.voucher.cumulative >= voucher.cumulative => signed,
 			_ => *statement,

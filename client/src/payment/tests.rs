@@ -77,7 +77,7 @@ fn requests_should_be_refused_when_fields_disagree() {
 #[test]
 fn challenges_should_survive_the_header_among_others() {
 	let challenge = challenge();
-	assert_eq!(parse_challenges(&challenge.to_header()).unwrap(), [challenge.clone()]);
+	assert_eq!(parse_challenges(&challenge.to_header()).unwrap(), std::slice::from_ref(&challenge));
 	let many = format!(
 		"Basic realm=\"x, Payment id=1\", Negotiate a2V5==, {}, PAYMENT id=a, realm=b, method=c, \
 		intent=d, request=e, unknown=\"f\"",

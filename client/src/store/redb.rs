@@ -59,12 +59,13 @@ impl RedbStore {
 	}
 
 	fn open_file(path: &Path) -> Result<Self, StoreError> {
-		let database = Database::builder().set_cache_size(CACHE).create(path).map_err(|error| {
-			match error {
-				DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_path_buf()),
-				other => failed(other),
-			}
-		})?;
+		let database =
+			Database::builder().set_cache_size(CACHE).create(path).map_err(
+				|error| match error {
+					DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_path_buf()),
+					other => failed(other),
+				},
+			)?;
 		let store = Self { database };
 		store.prepare()?;
 		Ok(store)

@@ -21,8 +21,9 @@ use stoa_primitives::{
 
 const KEYS: KeyTypeId = KeyTypeId(*b"stoa");
 
+/// The block in which the measured call runs: setting up happens in block 0, the call in block 1.
 fn now<T: Config>() -> BlockNumber {
-	T::BlockNumberProvider::current_block_number()
+	T::BlockNumberProvider::current_block_number().max(1)
 }
 
 fn longest_manifest() -> Manifest {

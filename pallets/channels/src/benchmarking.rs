@@ -130,6 +130,11 @@ fn assert_last_event<T: Config>(event: Event<T>) {
 	frame_system::Pallet::<T>::assert_last_event(event.into());
 }
 
+fn assert_closed<T: Config>(id: ChannelId, paid: Balance) {
+	let reason = CloseReason::ByPayee;
+	assert_last_event::<T>(Event::Closed { id, paid, refunded: DEPOSIT - paid, reason });
+}
+
 #[benchmarks]
 mod benchmarks {
 	use super::*;
@@ -237,22 +242,27 @@ mod benchmarks {
 	}
 
 	#[benchmark]
-	fn close(l: Linear<0, 1>) {
+	fn close() {
+		let payee = payee::<T>();
+		let (id, _) = channel::<T>(&payee, 0, ecdsa_key());
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(payee), id, None);
+
+		assert_closed::<T>(id, 0);
+	}
+
+	#[benchmark]
+	fn close_settled() {
 		let payee = payee::<T>();
 		let key = ecdsa_key();
 		let (id, _) = channel::<T>(&payee, 0, key);
-		let last = (l == 1).then(|| item::<T>(id, &key));
-		let paid = last.map_or(0, |_| DEPOSIT / 2);
+		let last = item::<T>(id, &key);
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(payee), id, last);
+		close(RawOrigin::Signed(payee), id, Some(last));
 
-		assert_last_event::<T>(Event::Closed {
-			id,
-			paid,
-			refunded: DEPOSIT - paid,
-			reason: CloseReason::ByPayee,
-		});
+		assert_closed::<T>(id, DEPOSIT / 2);
 	}
 
 	#[benchmark]

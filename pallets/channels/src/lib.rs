@@ -575,7 +575,10 @@ pub mod pallet {
 		///
 		/// [`Event::Claimed`] if there is an item, [`Event::Closed`].
 		#[pallet::call_index(5)]
-		#[pallet::weight(T::WeightInfo::close(u32::from(last.is_some())))]
+		#[pallet::weight(match last {
+			None => T::WeightInfo::close(),
+			Some(_) => T::WeightInfo::close_settled(),
+		})]
 		pub fn close(origin: OriginFor<T>, id: ChannelId, last: Option<Item>) -> DispatchResult {
 			let by = ensure_signed(origin)?;
 			Self::do_close(by, id, last)

@@ -21,8 +21,10 @@ pub trait WeightInfo {
 	fn request_close() -> Weight;
 	/// Weight of [`cancel_close`](crate::Pallet::cancel_close).
 	fn cancel_close() -> Weight;
-	/// Weight of [`close`](crate::Pallet::close), with `l` last items (0 or 1) signed by ecdsa.
-	fn close(l: u32) -> Weight;
+	/// Weight of [`close`](crate::Pallet::close) without a last item.
+	fn close() -> Weight;
+	/// The same with a last item, signed by ecdsa.
+	fn close_settled() -> Weight;
 	/// Weight of [`finalize`](crate::Pallet::finalize) with `n` channels that all end.
 	fn finalize(n: u32) -> Weight;
 	/// The same with ids of channels that are not due.
@@ -64,8 +66,12 @@ impl WeightInfo for () {
 		linear(1_000_000, 0, 0)
 	}
 
-	fn close(l: u32) -> Weight {
-		linear(1_000_000, 5_000, l)
+	fn close() -> Weight {
+		linear(1_000_000, 0, 0)
+	}
+
+	fn close_settled() -> Weight {
+		linear(1_005_000, 0, 0)
 	}
 
 	fn finalize(n: u32) -> Weight {

@@ -64,7 +64,8 @@ mod benchmarks {
 		let rates = Schedule::GENESIS;
 		let (provider, platform, referral) = (rates.provider(), rates.platform(), rates.referral());
 		let schedule = NextSchedule::<T>::get();
-		let now: BlockNumber = T::BlockNumberProvider::current_block_number();
+		// Setting up happens in block 0, the measured call in block 1.
+		let now: BlockNumber = T::BlockNumberProvider::current_block_number().max(1);
 		let effective = now + T::NoticePeriod::get();
 
 		#[extrinsic_call]

@@ -210,10 +210,10 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The sides that have referrers and whose window has not ended.
-	fn rewarded_sides<'a>(
-		sides: [&'a AccountId; 2],
+	fn rewarded_sides(
+		sides: [&AccountId; 2],
 		window: BlockNumber,
-	) -> impl Iterator<Item = (&'a AccountId, Chain)> {
+	) -> impl Iterator<Item = (&AccountId, Chain)> {
 		let now = Self::now();
 		sides.into_iter().filter_map(move |referee| {
 			let edge = Edges::<T>::get(referee)?;

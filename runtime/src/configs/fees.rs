@@ -32,21 +32,21 @@ impl Get<AccountId> for TreasuryAccount {
 	}
 }
 
-/// A quarter of a STOA for one second of execution. With 1 STOA at $1, as the development rate has
-/// it, a transaction of half a millisecond costs $0.000125, and the three quarters of a second of every
-/// two that ordinary transactions can fill, sold out at multiplier 1, earn the chain $8,100 a day.
+/// A tenth of a STOA for one second of execution. With 1 STOA at $1, as the development rate has it, a
+/// transaction of one millisecond costs $0.0001, and the three quarters of a second of every two that
+/// ordinary transactions can fill, sold out at multiplier 1, earn the chain $3,240 a day.
 pub struct WeightToFee;
 impl sp_weights::WeightToFee for WeightToFee {
 	type Balance = Balance;
 
 	fn weight_to_fee(weight: &Weight) -> Balance {
-		// One picosecond is a quarter of the smallest unit: 10¹² of both make the whole.
-		Balance::from(weight.ref_time()) / 4
+		// One picosecond is a tenth of the smallest unit: 10¹² of both make the whole.
+		Balance::from(weight.ref_time()) / 10
 	}
 }
 
 parameter_types! {
-	/// 0.1 µSTOA a byte: a transfer's 150 bytes cost a tenth of what its execution does.
+	/// 0.1 µSTOA a byte: a transfer's 150 bytes cost about a fifth of what its execution does.
 	pub const TransactionByteFee: Balance = units::MICRO / 10;
 	/// Blocks a quarter full leave the price as it is.
 	pub const TargetBlockFullness: Perquintill = Perquintill::from_percent(25);

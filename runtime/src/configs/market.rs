@@ -65,7 +65,7 @@ impl pallet_stoa_agents::Config for Runtime {
 	type MaxConsentAge = ConstU32<{ DAYS }>;
 	type ReferralFootprint = pallet_stoa_referrals::AgentFootprint<Runtime>;
 	type Referrals = Referrals;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_stoa_agents::WeightInfo<Runtime>;
 }
 
 impl pallet_stoa_credits::Config for Runtime {
@@ -75,7 +75,7 @@ impl pallet_stoa_credits::Config for Runtime {
 	type PalletId = CustodyPalletId;
 	// No operator has set limits: there is no pallet yet in which to set them.
 	type SpendGuard = ();
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_stoa_credits::WeightInfo<Runtime>;
 }
 
 impl pallet_stoa_fee_split::Config for Runtime {
@@ -88,7 +88,7 @@ impl pallet_stoa_fee_split::Config for Runtime {
 	type Registry = Agents;
 	type Rewards = Referrals;
 	type SpendGuard = ();
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_stoa_fee_split::WeightInfo<Runtime>;
 }
 
 impl pallet_stoa_referrals::Config for Runtime {
@@ -102,7 +102,7 @@ impl pallet_stoa_referrals::Config for Runtime {
 	type MaxRewardAssets = ConstU32<8>;
 	type PalletId = GrowthPalletId;
 	type Registry = Agents;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_stoa_referrals::WeightInfo<Runtime>;
 }
 
 impl pallet_stoa_channels::Config for Runtime {
@@ -116,5 +116,5 @@ impl pallet_stoa_channels::Config for Runtime {
 	type Registry = Agents;
 	type Settlement = FeeSplit;
 	type SpendGuard = ();
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_stoa_channels::WeightInfo<Runtime>;
 }

@@ -3,6 +3,12 @@
 //! One file for each market pallet, written by `scripts/weights` from the benchmarks in this runtime's
 //! Wasm. Pallets of the SDK use the weights that the SDK measured, with this chain's database costs.
 
+pub mod pallet_stoa_agents;
+pub mod pallet_stoa_channels;
+pub mod pallet_stoa_credits;
+pub mod pallet_stoa_fee_split;
+pub mod pallet_stoa_referrals;
+
 use frame_support::weights::{
 	constants::{WEIGHT_REF_TIME_PER_MICROS, WEIGHT_REF_TIME_PER_NANOS},
 	Weight,
