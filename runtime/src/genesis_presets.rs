@@ -7,6 +7,7 @@
 use crate::{opaque::SessionKeys, units::*, *};
 use alloc::{vec, vec::Vec};
 use frame_support::build_struct_json_patch;
+use frame_support::traits::Get;
 use serde_json::Value;
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
@@ -61,6 +62,11 @@ fn preset(validators: &[Sr25519Keyring], sudo: Option<Sr25519Keyring>) -> Value 
 		.into_iter()
 		.map(|(who, amount)| (DUSD, who, amount))
 		.collect::<Vec<_>>();
+
+	// The treasury holds the least balance from the start: what an account that does not exist is paid
+	// below that would be burned, and fees are far below it.
+	let mut native = native;
+	native.push((configs::TreasuryAccount::get(), EXISTENTIAL_DEPOSIT));
 
 	build_struct_json_patch!(RuntimeGenesisConfig {
 		balances: BalancesConfig { balances: native },

@@ -22,7 +22,9 @@ use stoa_client::{
 	keys::format_account,
 	payer::{PayError, Payer, Policy, Refusal},
 };
-use stoa_primitives::{channel::DEFAULT_GRACE, AccountId, AssetId, Balance, BlockNumber};
+use stoa_primitives::{
+	channel::DEFAULT_GRACE, AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS,
+};
 
 /// Run `stoa call`.
 ///
@@ -121,6 +123,9 @@ impl Buyer<'_> {
 				self.chain.submit(&call, &self.key.account, options).await?;
 				let info = find(self.chain, channel).await?;
 				self.payer.add_channel(&info, self.key.voucher.clone()).await?;
+				// A seller reads a channel again no sooner than an eighth of a block after the last
+				// time, which was just now.
+				tokio::time::sleep(Duration::from_millis(BLOCK_MILLIS / 4)).await;
 				note(&format!(
 					"topped up channel {} by {}",
 					to_hex(channel),

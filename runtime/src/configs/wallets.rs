@@ -75,12 +75,18 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		match self {
 			Self::Any => true,
 			Self::Agent => match call {
-				RuntimeCall::Agents(_)
-				| RuntimeCall::FeeSplit(_)
-				| RuntimeCall::Referrals(_)
-				| RuntimeCall::Channels(_) => true,
-				RuntimeCall::Credits(call) => {
-					!matches!(call, pallet_stoa_credits::Call::withdraw { .. })
+				RuntimeCall::Agents(call) => {
+					use pallet_stoa_agents::Call;
+					!matches!(
+						call,
+						Call::retire { .. }
+							| Call::offer_transfer { .. }
+							| Call::accept_transfer { .. }
+							| Call::cancel_transfer { .. }
+					)
+				},
+				RuntimeCall::FeeSplit(_) | RuntimeCall::Referrals(_) | RuntimeCall::Channels(_) => {
+					true
 				},
 				// A batch of calls is judged call by call: the filter travels with the origin.
 				RuntimeCall::Utility(_) => true,

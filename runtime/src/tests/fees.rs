@@ -95,7 +95,10 @@ fn agents_that_own_nothing_but_credits_should_pay_from_them() {
 		assert_eq!(System::account_nonce(&agent.account), 1);
 		assert_eq!(Credits::solvency(DUSD).issued, DOLLAR);
 		// Real money has not moved: neither native balances nor those of the asset.
-		assert_eq!(configs::Tokens::balance(NATIVE, &treasury()), 0);
+		assert_eq!(
+			configs::Tokens::balance(NATIVE, &treasury()),
+			crate::units::EXISTENTIAL_DEPOSIT
+		);
 		assert_eq!(Assets::balance(1, treasury()), 0);
 
 		// And on.

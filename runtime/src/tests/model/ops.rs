@@ -196,9 +196,9 @@ pub enum Consents {
 /// Who is named to have brought an agent.
 #[derive(Clone, Copy, Debug)]
 pub enum Referred {
-	ByNobody,
-	ByAccount(usize),
-	ByCode(u8),
+	Nobody,
+	Account(usize),
+	Code(u8),
 }
 
 /// Calls about a registered agent.
@@ -393,9 +393,9 @@ fn register_op() -> impl Strategy<Value = Op> {
 		1 => Just(Consents::Expired),
 	];
 	let referral = prop_oneof![
-		2 => Just(Referred::ByNobody),
-		3 => person().prop_map(Referred::ByAccount),
-		2 => (0..5u8).prop_map(Referred::ByCode),
+		2 => Just(Referred::Nobody),
+		3 => person().prop_map(Referred::Account),
+		2 => (0..5u8).prop_map(Referred::Code),
 	];
 	(person(), person(), consent, referral, apt()).prop_map(
 		|(by, agent, consent, referral, apt)| Op::Register { by, agent, consent, referral, apt },

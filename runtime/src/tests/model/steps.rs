@@ -339,9 +339,9 @@ impl World {
 			Consents::Expired => Some(consent(&operator.account, who, now() - 1)),
 		};
 		let referral = match referred {
-			Referred::ByNobody => None,
-			Referred::ByAccount(n) => Some(Referral::Account(self.account(n))),
-			Referred::ByCode(n) => Some(Referral::Code(code(n))),
+			Referred::Nobody => None,
+			Referred::Account(n) => Some(Referral::Account(self.account(n))),
+			Referred::Code(n) => Some(Referral::Code(code(n))),
 		};
 		let known = Agents::agent(who.account.clone()).is_some();
 		let rich = is_rich(&operator.account);
