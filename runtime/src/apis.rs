@@ -1,6 +1,6 @@
 //! What the node and clients can ask the runtime.
 
-use crate::*;
+use crate::{configs::system::at_genesis, *};
 #[cfg(feature = "runtime-benchmarks")]
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,11 +38,11 @@ impl_runtime_apis! {
 
 	impl sp_api::Metadata<Block> for Runtime {
 		fn metadata() -> OpaqueMetadata {
-			OpaqueMetadata::new(Runtime::metadata().into())
+			OpaqueMetadata::new(at_genesis(Runtime::metadata).into())
 		}
 
 		fn metadata_at_version(version: u32) -> Option<OpaqueMetadata> {
-			Runtime::metadata_at_version(version)
+			at_genesis(|| Runtime::metadata_at_version(version))
 		}
 
 		fn metadata_versions() -> Vec<u32> {
@@ -181,7 +181,7 @@ impl_runtime_apis! {
 
 	impl frame_system_rpc_runtime_api::AccountNonceApi<Block, AccountId, Nonce> for Runtime {
 		fn account_nonce(account: AccountId) -> Nonce {
-			System::account_nonce(account)
+			*System::account_nonce(account)
 		}
 	}
 

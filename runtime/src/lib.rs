@@ -45,7 +45,7 @@ pub use stoa_primitives::{AssetId, Balance, BlockNumber};
 pub type Signature = MultiSignature;
 /// An account.
 pub type AccountId = <<Signature as Verify>::Signer as IdentifyAccount>::AccountId;
-/// How many transactions an account has sent.
+/// What tells one transaction of an account from the next.
 pub type Nonce = u32;
 /// The chain's hash.
 pub type Hash = sp_core::H256;

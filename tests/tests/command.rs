@@ -268,7 +268,7 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 			vec!["--key", "//Dave", "deposit", "340282366920938463463374607431768211456"],
 			"too large",
 		),
-		(vec!["--key", "//Dave", "deposit", "2000000"], "FundsUnavailable"),
+		(vec!["--key", "//Dave", "deposit", "2000000"], "InsufficientAssets"),
 		(vec!["--key", "//Dave", "deposit", "1", "--asset", "99"], "asset 99"),
 		(vec!["--key", "//Dave", "deposit", "1", "--asset", "usd"], "`usd`"),
 		(vec!["--key", "buyer", "withdraw", "5"], "InsufficientCredits"),

@@ -496,7 +496,7 @@ async fn amounts_should_be_refused_when_they_are_zero_excessive_or_of_an_unknown
 	let coins = market.chain.asset_balance(&operator.account(), 1, At::Best).await.unwrap();
 	for (asset, amount, pallet, error) in [
 		(DUSD, 0, "Credits", "ZeroAmount"),
-		(DUSD, coins + 1, "", "Token.FundsUnavailable"),
+		(DUSD, coins + 1, "Credits", "InsufficientAssets"),
 		(nowhere, 100, "Credits", "AssetNotAccepted"),
 	] {
 		let call = calls::deposit(asset, amount, to.clone());

@@ -158,7 +158,8 @@ impl<T: Config> Pallet<T> {
 		footprint: Footprint,
 	) -> Result<(AccountId, C), DispatchError> {
 		let Some(operator) = sponsor else {
-			return Ok((payer.clone(), C::new(payer, footprint)?));
+			let ticket = C::new(payer, footprint).map_err(|_| Error::<T>::PayerCannotPay)?;
+			return Ok((payer.clone(), ticket));
 		};
 		let refusal = if *used < limit {
 			if let Ok(ticket) = with_storage_layer(|| C::new(operator, footprint)) {

@@ -321,6 +321,9 @@ pub mod pallet {
 		/// Neither the agent's operator nor the agent can put up the storage deposit. Give either of
 		/// them more native tokens.
 		SponsorCannotPay,
+		/// The payer is no active agent of another operator, and cannot put up the storage deposit itself.
+		/// Give it native tokens, or register it as an agent.
+		PayerCannotPay,
 		/// Only the payee may do this.
 		NotPayee,
 		/// Only the payer may do this.
@@ -413,7 +416,8 @@ pub mod pallet {
 		///
 		/// - [`Error::SelfChannel`], [`Error::ZeroAmount`], [`Error::GraceOutOfBounds`],
 		///   [`Error::LanesUnsupported`], [`Error::CapUnsupported`]: see there.
-		/// - [`Error::SponsorLimitReached`], [`Error::SponsorCannotPay`]: the storage deposit.
+		/// - [`Error::SponsorLimitReached`], [`Error::SponsorCannotPay`], [`Error::PayerCannotPay`]: the
+		///   storage deposit.
 		/// - What the registry says of a payee that is not an active agent, the spend guard of a spend
 		///   beyond a limit, and the ledger of missing credits.
 		///

@@ -18,9 +18,9 @@
 //! cannot fail because of what the beneficiary's account is or holds, amounts below an asset's
 //! minimum balance can be earned, and what was earned can be spent at once.
 //!
-//! There is no call that moves credits from one account to another. Market money changes owner
-//! through the settlement that takes fees, and through nothing else. Transaction fees can be paid
-//! from credits too: for the fee adapters of the SDK, the ledger is a
+//! There is no call that moves credits from one account to another. What is earned changes owner
+//! through the settlement that takes fees, and through nothing else. A gift is no earning: who tops up
+//! somebody's channel gives to its payer, within the limits of a withdrawal. Transaction fees can be paid from credits too: for the fee adapters of the SDK, the ledger is a
 //! [`fungibles`](frame_support::traits::fungibles).
 //!
 //! ## Low Level / Implementation Details
@@ -42,8 +42,9 @@
 //!
 //! A row that has reached the dust bound of an accepted asset counts as one `sufficient` reference of
 //! its account until the row is removed, whatever happens to the bound or the asset in between (see
-//! [`Row::sufficient`]). When the last reference of an account goes, the account is gone and its nonce
-//! starts anew, as for any other account: sign mortal transactions.
+//! [`Row::sufficient`]). When the last reference of an account goes, the account is gone, and the nonce
+//! of its transactions with it. The runtime must start the nonces of new accounts where no old
+//! transaction of a removed one fits, or what such an account once signed could be replayed.
 //!
 //! ### Limits on spending
 //!
@@ -310,6 +311,9 @@ pub mod pallet {
 		/// A sum is too large for the ledger. No real asset has that many units.
 		#[codec(index = 10)]
 		Overflow,
+		/// The depositor's own balance of the asset, outside the ledger, is smaller. Deposit less.
+		#[codec(index = 11)]
+		InsufficientAssets,
 	}
 
 	/// Moving real assets in and out, and choosing which may come in.
@@ -332,6 +336,7 @@ pub mod pallet {
 		/// - [`Error::CustodyNotAllowed`]: the beneficiary is custody.
 		/// - [`Error::AssetNotAccepted`]: the asset cannot be deposited.
 		/// - [`Error::BelowDustBound`]: the beneficiary would have less than the dust bound.
+		/// - [`Error::InsufficientAssets`]: the depositor has less of the asset.
 		/// - Any error of the asset's own transfer.
 		///
 		/// ## Events
@@ -354,6 +359,8 @@ pub mod pallet {
 			let expected = row.free.checked_add(amount).ok_or(Error::<T>::Overflow)?;
 			ensure!(expected >= bound, Error::<T>::BelowDustBound);
 
+			let owned = T::Fungibles::balance(asset.clone(), &who);
+			ensure!(owned >= amount, Error::<T>::InsufficientAssets);
 			let before = T::Fungibles::balance(asset.clone(), &custody);
 			T::Fungibles::transfer(asset.clone(), &who, &custody, amount, Preservation::Preserve)?;
 			let received = T::Fungibles::balance(asset.clone(), &custody)

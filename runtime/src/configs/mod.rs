@@ -3,7 +3,7 @@
 mod consensus;
 mod fees;
 mod market;
-mod system;
+pub(crate) mod system;
 mod tokens;
 mod wallets;
 

@@ -5,14 +5,17 @@ use frame_support::{
 	derive_impl,
 	dispatch::DispatchClass,
 	parameter_types,
-	traits::ConstU32,
+	storage::{storage_prefix, transactional::with_transaction_unchecked, unhashed},
+	traits::{ConstU32, Get},
 	weights::{
 		constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},
 		Weight,
 	},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
-use sp_runtime::{traits::AccountIdLookup, Perbill};
+use sp_runtime::{
+	traits::AccountIdLookup, type_with_default::TypeWithDefault, Perbill, TransactionOutcome,
+};
 
 /// Share of a block that ordinary transactions may fill. The rest is for operational calls and
 /// inherents, so that a full market cannot keep out a fix.
@@ -61,6 +64,27 @@ parameter_types! {
 	pub const SS58Prefix: u16 = 42;
 }
 
+/// A new account counts its transactions from the number of the block in which it appears. An account
+/// whose last token or credit is spent is removed, and may come back: counted from 0, it could be made
+/// to repeat each immortal transaction that it ever signed. Now none fits, unless the account sent more
+/// than one transaction for each block of its first life.
+#[derive(Debug)]
+pub struct FirstNonce;
+impl Get<Nonce> for FirstNonce {
+	fn get() -> Nonce {
+		System::block_number()
+	}
+}
+
+/// Read `metadata` as it is in the genesis block. It holds what absent storage values read as, and that
+/// of an account would differ from block to block.
+pub(crate) fn at_genesis<R>(metadata: impl FnOnce() -> R) -> R {
+	with_transaction_unchecked(|| {
+		unhashed::kill(&storage_prefix(b"System", b"Number"));
+		TransactionOutcome::Rollback(metadata())
+	})
+}
+
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
 	type AccountData = pallet_balances::AccountData<Balance>;
@@ -76,7 +100,7 @@ impl frame_system::Config for Runtime {
 	type Hash = Hash;
 	type Lookup = AccountIdLookup<AccountId, ()>;
 	type MaxConsumers = ConstU32<16>;
-	type Nonce = Nonce;
+	type Nonce = TypeWithDefault<Nonce, FirstNonce>;
 	type SS58Prefix = SS58Prefix;
 	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
 	type Version = Version;

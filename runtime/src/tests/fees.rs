@@ -92,7 +92,7 @@ fn agents_that_own_nothing_but_credits_should_pay_from_them() {
 		// Four fifths to the treasury, the rest to the author; in sum all of it.
 		assert_eq!(credits(&author(), &DUSD), fee / 5);
 		assert_eq!(credits(&treasury(), &DUSD), fee - fee / 5);
-		assert_eq!(System::account_nonce(&agent.account), 1);
+		assert_eq!(agent.sent(), 1);
 		assert_eq!(Credits::solvency(DUSD).issued, DOLLAR);
 		// Real money has not moved: neither native balances nor those of the asset.
 		assert_eq!(
@@ -207,7 +207,7 @@ fn transactions_should_be_refused_when_their_fee_cannot_be_paid() {
 		ok(root(), pallet_asset_rate::Call::remove { asset_kind: Box::new(1) });
 		not_included(with(&agent, 0, Some(DUSD)), PAYMENT);
 		assert_eq!(agent.credits(&DUSD), DOLLAR);
-		assert_eq!(System::account_nonce(&agent.account), 0);
+		assert_eq!(agent.sent(), 0);
 	});
 }
 
@@ -265,7 +265,7 @@ fn failed_calls_should_pay_their_fee_and_nothing_else() {
 		assert_eq!(in_block(tx), Ok(Err(error)));
 		let (_, _, fee, _) = paid().expect("a fee was paid");
 		assert_eq!(agent.credits(&DUSD), DOLLAR - fee);
-		assert_eq!(System::account_nonce(&agent.account), 1);
+		assert_eq!(agent.sent(), 1);
 	});
 }
 
@@ -353,7 +353,7 @@ fn fees_should_never_end_the_account_that_pays_them() {
 				let result = block(Some(0), || apply(tx));
 				if included {
 					assert_eq!(result, Ok(Ok(())));
-					assert_eq!(System::account_nonce(&agent.account), 1);
+					assert_eq!(agent.sent(), 1);
 				} else {
 					assert_eq!(result, PAYMENT);
 				}
@@ -381,7 +381,7 @@ fn old_transactions_should_stay_stale_when_an_agent_had_no_free_credits_for_a_wh
 		let id = Channels::channel_id_of(payer.account.clone(), provider.account.clone(), DUSD);
 		let tx = transaction(&payer, 1, opening(rest), FROM_DUSD);
 		assert_eq!(in_block(tx), Ok(Ok(())));
-		assert_eq!(System::account_nonce(&payer.account), 2, "the nonce started anew");
+		assert_eq!(payer.sent(), 2, "the nonce started anew");
 
 		// The provider closes it, and submits the old charge once more.
 		let tx = transaction(&provider, 0, close(id, None), FROM_DUSD);
@@ -400,6 +400,22 @@ fn old_transactions_should_stay_stale_when_credits_were_withdrawn_and_deposited_
 		let charge = transaction(&payer, 0, pay(&provider.account, &DUSD, 100_000), FROM_DUSD);
 		assert_eq!(in_block(charge.clone()), Ok(Ok(())));
 		ok(payer.origin(), withdraw(&DUSD, payer.credits(&DUSD), &bob().account));
+		ok(bob().origin(), deposit(&DUSD, DOLLAR, &payer.account));
+		assert_eq!(in_block(charge), Err(InvalidTransaction::Stale.into()), "it was paid twice");
+		assert_eq!(payer.credits(&DUSD), DOLLAR);
+	});
+}
+
+#[test]
+fn old_transactions_should_stay_stale_when_an_account_was_removed_and_came_back() {
+	run(|| {
+		let provider = Person::new(1).registered_by(&alice(), None);
+		// No agent: nothing but its credits keeps the account.
+		let payer = Person::new(2).with_credits(&DUSD, DOLLAR);
+		let charge = transaction(&payer, 0, pay(&provider.account, &DUSD, 100_000), FROM_DUSD);
+		assert_eq!(in_block(charge.clone()), Ok(Ok(())));
+		ok(payer.origin(), withdraw(&DUSD, payer.credits(&DUSD), &bob().account));
+		assert!(!frame_system::Account::<Runtime>::contains_key(&payer.account));
 		ok(bob().origin(), deposit(&DUSD, DOLLAR, &payer.account));
 		assert_eq!(in_block(charge), Err(InvalidTransaction::Stale.into()), "it was paid twice");
 		assert_eq!(payer.credits(&DUSD), DOLLAR);
@@ -442,6 +458,6 @@ fn blocks_should_follow_each_other_with_transactions_in_them() {
 			});
 		}
 		assert!(System::block_number() < DAYS);
-		assert!(agents.iter().all(|agent| System::account_nonce(&agent.account) == 5));
+		assert!(agents.iter().all(|agent| agent.sent() == 5));
 	});
 }

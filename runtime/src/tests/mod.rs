@@ -200,18 +200,25 @@ fn take_events() -> Vec<RuntimeEvent> {
 struct Person {
 	account: AccountId,
 	pair: sr25519::Pair,
+	/// The nonce of the first transaction.
+	first: Nonce,
 }
 
 impl Person {
-	/// Somebody who owns nothing.
+	/// Somebody who owns nothing. What it is given must reach it in the same block.
 	fn new(seed: u8) -> Self {
 		let pair = sr25519::Pair::from_seed(&[seed; 32]);
-		Self { account: pair.public().into(), pair }
+		Self { account: pair.public().into(), pair, first: System::block_number() }
 	}
 
 	/// Somebody with a million of each at genesis.
 	fn known(keyring: sp_keyring::Sr25519Keyring) -> Self {
-		Self { account: keyring.to_account_id(), pair: keyring.pair() }
+		Self { account: keyring.to_account_id(), pair: keyring.pair(), first: 0 }
+	}
+
+	/// How many transactions the account has sent.
+	fn sent(&self) -> Nonce {
+		*System::account_nonce(&self.account) - self.first
 	}
 
 	fn origin(&self) -> RuntimeOrigin {
@@ -439,10 +446,10 @@ struct FeeTerms {
 	tip: Balance,
 }
 
-/// A transaction as a client signs it.
+/// A transaction as a client signs it, after `sent` others of the same account.
 fn transaction(
 	who: &Person,
-	nonce: Nonce,
+	sent: Nonce,
 	call: impl Into<RuntimeCall>,
 	fee: FeeTerms,
 ) -> UncheckedExtrinsic {
@@ -453,7 +460,7 @@ fn transaction(
 		frame_system::CheckTxVersion::new(),
 		frame_system::CheckGenesis::new(),
 		frame_system::CheckEra::from(generic::Era::Immortal),
-		frame_system::CheckNonce::from(nonce),
+		frame_system::CheckNonce::from((who.first + sent).into()),
 		frame_system::CheckWeight::new(),
 		pallet_asset_tx_payment::ChargeAssetTxPayment::from(fee.tip, fee.asset),
 		frame_metadata_hash_extension::CheckMetadataHash::new(false),

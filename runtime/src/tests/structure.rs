@@ -506,10 +506,19 @@ fn validators_should_stay_across_epochs() {
 }
 
 #[test]
-fn metadata_should_have_version_16_with_view_functions() {
-	assert!(Runtime::metadata_versions().contains(&16));
-	let metadata = Runtime::metadata_at_version(16).expect("version 16 is there");
-	assert!(metadata.len() > 10_000);
+fn metadata_should_have_version_16_and_be_the_same_in_every_block() {
+	use sp_api::runtime_decl_for_metadata::MetadataV2;
+	assert!(<Runtime as MetadataV2<Block>>::metadata_versions().contains(&16));
+	run(|| {
+		let [one, other] = [1, 1_000].map(|number| {
+			System::set_block_number(number);
+			let metadata = <Runtime as MetadataV2<Block>>::metadata_at_version(16);
+			assert_eq!(System::block_number(), number);
+			metadata.expect("version 16 is there")
+		});
+		assert!(one.len() > 10_000);
+		assert!(*one == *other);
+	});
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn open_should_take_both_storage_deposits_from_a_payer_that_is_no_agent() {
 fn open_should_fail_when_a_payer_that_is_no_agent_lacks_native_tokens() {
 	build_and_execute(|| {
 		assert_ok!(Balances::transfer_allow_death(signed(PAYER), STRANGER, NATIVE));
-		assert!(open_with(PAYEE, 10, MIN_GRACE, 1, None).is_err());
+		assert_noop!(open_with(PAYEE, 10, MIN_GRACE, 1, None), Error::<Test>::PayerCannotPay);
 		assert_eq!((free(&PAYER, &USD), locked(&USD)), (CREDITS, 0));
 	});
 }
@@ -246,7 +246,10 @@ fn open_should_fail_when_the_operator_lacks_native_tokens() {
 fn open_should_not_be_sponsored_when_the_agent_is_not_active() {
 	build_and_execute(|| {
 		set_inactive(&AGENT, true);
-		assert!(Channels::open(signed(AGENT), PAYEE, USD, 10, key(), MIN_GRACE, 1, None).is_err());
+		assert_noop!(
+			Channels::open(signed(AGENT), PAYEE, USD, 10, key(), MIN_GRACE, 1, None),
+			Error::<Test>::PayerCannotPay
+		);
 		assert_ok!(Balances::transfer_allow_death(signed(PAYER), AGENT, 1_000));
 		let id = open(&AGENT, &PAYEE, 10);
 		assert_eq!(view(id).depositor, AGENT);

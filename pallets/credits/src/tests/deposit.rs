@@ -71,14 +71,12 @@ fn deposit_should_fail_when_the_asset_is_not_accepted() {
 #[test]
 fn deposit_should_fail_when_the_depositor_has_less() {
 	build_and_execute(|| {
-		assert_noop!(
-			Credits::deposit(signed(ALICE), STOA, START + 1, ALICE),
-			TokenError::FundsUnavailable
-		);
-		assert_noop!(
-			Credits::deposit(signed(ALICE), USD, Balance::MAX, ALICE),
-			sp_runtime::ArithmeticError::Underflow
-		);
+		for (asset, amount) in [(STOA, START + 1), (USD, Balance::MAX)] {
+			assert_noop!(
+				Credits::deposit(signed(ALICE), asset, amount, ALICE),
+				Error::<Test>::InsufficientAssets
+			);
+		}
 	});
 }
 
