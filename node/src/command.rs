@@ -6,7 +6,12 @@ use crate::{
 	service::{self, Partial},
 };
 use sc_cli::SubstrateCli;
-use std::{fmt::Display, sync::Arc};
+use sc_service::Configuration;
+use std::{
+	fmt::Display,
+	net::{SocketAddr, TcpListener},
+	sync::Arc,
+};
 use stoa_runtime::opaque::Block;
 
 impl SubstrateCli for Cli {
@@ -91,8 +96,47 @@ fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 		let config = runner.config();
 		sealing.ensure_allowed(&config.chain_spec.chain_type(), config.role.is_authority())?;
 	}
-	runner.run_node_until_exit(|config| async move {
+	let (rpc, metrics) = (
+		cli.run.rpc_params.rpc_port.is_some(),
+		cli.run.prometheus_params.prometheus_port.is_some(),
+	);
+	runner.run_node_until_exit(move |mut config| async move {
+		keep_ports(&mut config, rpc, metrics)?;
 		service::start(config, sealing).map_err(sc_cli::Error::Service)
+	})
+}
+
+/// Ports that were asked for are those that listen, or the node does not start: with another RPC port,
+/// commands would reach whatever has the one they know. Default ports may give way.
+fn keep_ports(config: &mut Configuration, rpc: bool, metrics: bool) -> sc_cli::Result<()> {
+	if rpc {
+		for endpoint in config.rpc.addr.iter_mut().flatten() {
+			endpoint.retry_random_port = false;
+			if !endpoint.is_optional {
+				ensure_free(endpoint.listen_addr, "--rpc-port")?;
+			}
+		}
+	}
+	let taken = config
+		.prometheus_config
+		.as_ref()
+		.and_then(|prometheus| ensure_free(prometheus.port, "--prometheus-port").err());
+	match taken {
+		Some(error) if metrics => Err(error),
+		Some(error) => {
+			tracing::warn!("There are no metrics: {}", one_line(&error));
+			config.prometheus_config = None;
+			Ok(())
+		},
+		None => Ok(()),
+	}
+}
+
+fn ensure_free(address: SocketAddr, option: &str) -> sc_cli::Result<()> {
+	TcpListener::bind(address).map(drop).map_err(|error| {
+		sc_cli::Error::Input(format!(
+			"cannot listen on {address}: {error}; choose another {option}"
+		))
 	})
 }
 

@@ -14,7 +14,7 @@
 use crate::{
 	agent::Scope,
 	keys::AgentSignature,
-	money::{LockReason, ScheduleId, Shares},
+	money::{LockReason, ScheduleId},
 	referral::{Distributed, Referral},
 	traits::*,
 	AccountId, AssetId, Balance,
@@ -96,7 +96,7 @@ mock! {
 	/// Mock of [`Settlement`].
 	MockSettlement: Settlement {
 		current_schedule / mock_current_schedule () -> ScheduleId;
-		settle / mock_settle (settle: Settle) -> Result<Shares, DispatchError>;
+		settle / mock_settle (settle: Settle) -> Result<Receipt, DispatchError>;
 	}
 }
 
@@ -125,6 +125,8 @@ mock! {
 		ensure_may_spend / mock_ensure_may_spend (payer: &AccountId, payee: &AccountId, asset: &AssetId, amount: Balance) -> DispatchResult;
 		ensure_may_withdraw / mock_ensure_may_withdraw (who: &AccountId, to: &AccountId, asset: &AssetId, amount: Balance) -> DispatchResult;
 	}
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(_: &AccountId, _: &AccountId, _: &AssetId) {}
 }
 
 mock! {

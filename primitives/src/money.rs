@@ -2,7 +2,7 @@
 //!
 //! A [`Schedule`] names the rates; [`Schedule::split`] applies them to a slice of a sum that is
 //! claimed bit by bit. The result depends on the cumulative total alone, so a sum claimed in a
-//! thousand slices pays everybody exactly what it would have paid in one.
+//! thousand slices gives provider, platform and referral side exactly what it would have given in one.
 
 use crate::Balance;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};

@@ -14,7 +14,8 @@
 //! | 5 | [`Receipt`] | channel 32, lane u32, cumulative u128, request hash 32, response hash 32 | 156 |
 //! | 7 | [`Consent`] | operator 32, agent 32, expires u32 | 108 |
 //!
-//! Type 6, an offer, varies in length and is signed by its digest.
+//! Type 6, an offer, varies in length and is signed by its digest. Type 8, with which a payer shows a
+//! payee that a request is its own, never reaches the chain: it is in `stoa_client::payment`.
 
 use crate::{keys::Key, AccountId, Balance, BlockNumber};
 use alloc::vec::Vec;

@@ -12,6 +12,8 @@ pub const MIN_CODE_LEN: u32 = 4;
 pub const MAX_CODE_LEN: u32 = 24;
 /// How many referrers above an agent share in its rewards.
 pub const MAX_DEPTH: usize = 3;
+/// The most [work](Distributed::work) that a referral share can be: two sides of [`MAX_DEPTH`].
+pub const MAX_WORK: u32 = 2 * (1 + MAX_DEPTH as u32);
 
 /// A referral code: `a`–`z`, `0`–`9` and `-`, [`MIN_CODE_LEN`] to [`MAX_CODE_LEN`] bytes.
 pub type Code = BoundedVec<u8, ConstU32<MAX_CODE_LEN>>;
@@ -49,6 +51,19 @@ pub struct Reward {
 pub struct Distributed {
 	/// At most [`MAX_DEPTH`] for each side.
 	pub rewards: Vec<Reward>,
+	/// How many sides, of two, have referrers whose reward window has not ended.
+	pub sides: u32,
 	/// What is due to nobody.
 	pub growth_pool: Balance,
+}
+
+impl Distributed {
+	/// How much there was to do, from 0 to [`MAX_WORK`]: one for the books of each side, one for each
+	/// reward. A reward costs more storage accesses than a side's books (a row of the ledger and an
+	/// account against one row of totals), so a share of the worst case by this count is never less
+	/// than what the work costs.
+	pub fn work(&self) -> u32 {
+		// At most six rewards.
+		self.sides.saturating_add(u32::try_from(self.rewards.len()).unwrap_or(u32::MAX))
+	}
 }

@@ -134,14 +134,22 @@ pub struct Settle {
 	pub source: Source,
 }
 
+/// What a settlement has done.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Receipt {
+	/// What each side received; they sum to the gross.
+	pub shares: Shares,
+	/// How much work the referral share was, see [`Distributed::work`]. For weights.
+	pub referral_work: u32,
+}
+
 /// The only door through which market money changes owner.
 pub trait Settlement {
 	/// The schedule that a channel or agreement opened now is to keep.
 	fn current_schedule() -> ScheduleId;
 
-	/// Pay `gross` out of the purse of the source to provider, platform and referrers. Returns the
-	/// three shares; they sum to `gross`.
-	fn settle(settle: Settle) -> Result<Shares, DispatchError>;
+	/// Pay `gross` out of the purse of the source to provider, platform and referrers.
+	fn settle(settle: Settle) -> Result<Receipt, DispatchError>;
 
 	/// Makes the next [`Settlement::settle`] between these two as costly as it can be.
 	#[cfg(feature = "runtime-benchmarks")]
@@ -205,6 +213,11 @@ pub trait SpendGuard {
 		asset: &AssetId,
 		amount: Balance,
 	) -> DispatchResult;
+
+	/// Makes the next spend or withdrawal of `who` towards `to` as costly to judge as it can be, and
+	/// allowed.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(who: &AccountId, to: &AccountId, asset: &AssetId);
 }
 
 /// No limits.
@@ -221,6 +234,9 @@ impl SpendGuard for () {
 	) -> DispatchResult {
 		Ok(())
 	}
+
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(_: &AccountId, _: &AccountId, _: &AssetId) {}
 }
 
 /// Hears how trade between two parties went. Cannot veto.

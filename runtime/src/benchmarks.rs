@@ -52,6 +52,8 @@ impl pallet_asset_tx_payment::BenchmarkHelperTrait<AccountId, AssetId, AssetId> 
 	}
 
 	fn setup_balances_and_pool(asset: AssetId, account: AccountId) {
+		use frame_support::traits::fungible::Mutate;
+		Balances::mint_into(&account, units::STOA).expect("far from the largest balance");
 		Credits::benchmark_deposit(&account, &asset, 1_000_000 * genesis_presets::DOLLAR);
 	}
 }

@@ -57,6 +57,18 @@ impl Node {
 		(status.code().unwrap_or(-1), process.stderr().lines())
 	}
 
+	/// Interrupts it, as Ctrl-C does.
+	///
+	/// # Panics
+	///
+	/// When it does not end with exit code 0, or has panicked.
+	pub fn end_cleanly(mut self) {
+		self.process().signal("INT");
+		let status = self.process().wait(START_TIMEOUT).expect("the node ends");
+		assert_eq!(status.code(), Some(0), "{}", self.log_tail(20));
+		assert!(!self.log_tail(200).contains("panicked"), "{}", self.log_tail(200));
+	}
+
 	/// Where its RPC listens, for WebSockets.
 	pub fn url(&self) -> String {
 		format!("ws://{}", self.address)
@@ -98,7 +110,10 @@ impl Drop for Node {
 
 fn command(args: &[&str], dir: &TempDir) -> Command {
 	let mut command = Command::new(binary("stoa-node"));
-	command.args(args).args(["--port", "0", "--rpc-port", "0", "--base-path"]).arg(dir.path());
+	command.args(args).args(["--port", "0", "--base-path"]).arg(dir.path());
+	if !args.contains(&"--rpc-port") {
+		command.args(["--rpc-port", "0"]);
+	}
 	if !args.contains(&"--prometheus-port") {
 		command.arg("--no-prometheus");
 	}

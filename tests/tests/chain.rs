@@ -11,61 +11,7 @@ use stoa_tests::{
 };
 use subxt::Metadata;
 
-/// Development machines take five seconds; machines that many share must not fail for it.
-const FIRST_BLOCK: Duration = Duration::from_secs(20);
-
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
-
-/// Interrupts a node, as Ctrl-C does, and sees it end as it should.
-fn end_cleanly(mut node: Node) {
-	node.process().signal("INT");
-	let status = node.process().wait(Duration::from_secs(20)).expect("the node ends");
-	assert_eq!(status.code(), Some(0), "{}", node.log_tail(20));
-	assert!(!node.log_tail(200).contains("panicked"), "{}", node.log_tail(200));
-}
-
-/// The number in a header.
-fn number(header: &Value) -> u64 {
-	let text = header["number"].as_str().expect("a header has a number");
-	u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("it is hex")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn development_chain_should_finalise_blocks_and_end_cleanly_when_not_sealed() {
-	let mut node = Node::start_with(&["--dev", "--prometheus-port", "0"]);
-	let started = node.started();
-	let answers = started.elapsed();
-	while number(&rpc::call(&node, "chain_getHeader", json!([])).await) == 0 {
-		assert!(started.elapsed() < FIRST_BLOCK, "no block:\n{}", node.log_tail(30));
-		tokio::time::sleep(Duration::from_millis(20)).await;
-	}
-	let first = started.elapsed();
-	println!("RPC after {answers:?}, first block after {first:?}");
-	assert!(first < FIRST_BLOCK);
-
-	let chain = connect(&node).await;
-	let head = tokio::time::timeout(FIRST_BLOCK, chain.wait_for_block(2, true)).await;
-	let head = head.expect("GRANDPA finalises").unwrap();
-	assert!(chain.block(At::Best).await.unwrap().number >= head.number);
-	let finalized = rpc::call(&node, "chain_getFinalizedHead", json!([])).await;
-	let header = rpc::call(&node, "chain_getHeader", json!([finalized])).await;
-	let digest = header["digest"]["logs"].to_string();
-	// `BABE` in a pre-runtime digest and in a seal.
-	assert!(digest.contains("\"0x0642414245") && digest.contains("\"0x0542414245"), "{digest}");
-
-	let found = node.process().wait_for(Duration::from_secs(10), |line| {
-		line.split("Prometheus exporter started at ").nth(1).map(|at| at.trim().to_owned())
-	});
-	let metrics = format!("http://{}/metrics", found.expect("the endpoint is named in the log"));
-	let metrics = reqwest::get(metrics).await.unwrap();
-	assert_eq!(metrics.status(), 200);
-	let text = metrics.text().await.unwrap();
-	let best =
-		text.lines().find(|line| line.contains("block_height{") && line.contains("\"best\""));
-	let height = best.and_then(|line| line.split(' ').next_back()?.parse::<u64>().ok());
-	assert!(height.is_some_and(|height| height > 0), "{best:?}");
-	end_cleanly(node);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn development_chain_should_finalise_a_block_for_each_transaction_when_sealing_is_instant() {
@@ -85,7 +31,7 @@ async fn development_chain_should_finalise_a_block_for_each_transaction_when_sea
 	// Without transactions it makes none.
 	tokio::time::sleep(Duration::from_millis(500)).await;
 	assert_eq!(chain.block(At::Best).await.unwrap().number, 3);
-	end_cleanly(node);
+	node.end_cleanly();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,9 +96,13 @@ const FORCE: &str = "--unsafe-force-node-key-generation";
 
 #[test]
 fn node_should_refuse_with_one_clear_line_when_arguments_make_no_sense() {
+	let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+	let port = taken.local_addr().unwrap().port().to_string();
 	for (args, says) in [
+		(&["--dev", "--rpc-port", &port][..], "--rpc-port"),
+		(&["--dev", "--prometheus-port", &port], "--prometheus-port"),
 		(
-			&["--chain", "local", "--alice", FORCE, "--sealing", "instant"][..],
+			&["--chain", "local", "--alice", FORCE, "--sealing", "instant"],
 			"development chains only",
 		),
 		(&["--chain", "local", "--alice", FORCE, "--sealing", "manual"], "--sealing manual"),

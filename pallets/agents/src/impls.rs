@@ -24,6 +24,12 @@ use stoa_primitives::{
 	AccountId, BlockNumber,
 };
 
+/// What `frame_system` stores of an account.
+type AccountOf<T> = frame_system::AccountInfo<
+	<T as frame_system::Config>::Nonce,
+	<T as frame_system::Config>::AccountData,
+>;
+
 /// Registration, lease and manifest.
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_register(
@@ -60,9 +66,9 @@ impl<T: Config> Pallet<T> {
 			ticket: T::AgentConsideration::new(&operator, footprint)?,
 		};
 		Agents::<T>::insert(&agent, record);
-		// The record is never removed, and neither may the account be: one that is gone starts again at
-		// nonce 0, and its old transactions with it. An agent that owns nothing but credits would be
-		// gone whenever it has spent or locked the last of them.
+		// The record is never removed, and neither may the account be, or its nonce would be gone with
+		// it. An agent that owns nothing but credits would be gone whenever it has spent or locked the
+		// last of them.
 		frame_system::Pallet::<T>::inc_sufficients(&agent);
 		Self::deposit_event(Event::Registered { agent: agent.clone(), operator, lease_until });
 		// The book asks this registry who operates the agent, so the record must stand by now.
@@ -365,8 +371,9 @@ impl<T: Config> Pallet<T> {
 			.collect()
 	}
 
-	/// What the deposit for an agent covers: its row with every field at its longest but the URI,
-	/// and what the referral book may store. Offers of a transfer, for one, thus cost nothing more.
+	/// What the deposit for an agent covers: its row with every field at its longest but the URI, its
+	/// account, which stays as long as the row, and what the referral book may store. Offers of a
+	/// transfer, for one, thus cost nothing more.
 	///
 	/// Sums of a few small constants and one bounded length: nothing saturates.
 	pub(crate) fn record_footprint(manifest: Option<&Manifest>, referred: bool) -> Footprint {
@@ -376,7 +383,9 @@ impl<T: Config> Pallet<T> {
 			.saturating_add(RecordOf::<T>::max_encoded_len())
 			.saturating_sub(Manifest::max_encoded_len())
 			.saturating_add(manifest);
-		let mut footprint = Footprint::from_parts(1, row);
+		let account =
+			AccountId::max_encoded_len().saturating_add(AccountOf::<T>::max_encoded_len());
+		let mut footprint = Footprint::from_parts(1, row.saturating_add(account));
 		if referred {
 			let Footprint { count, size } = T::ReferralFootprint::get();
 			footprint.size = footprint.size.saturating_add(count.saturating_mul(size));

@@ -9,7 +9,7 @@ use crate::Pallet as Channels;
 use alloc::{vec, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::{
-	traits::{Consideration, ConstU32},
+	traits::{Consideration, ConstU32, Get},
 	BoundedVec,
 };
 use frame_system::RawOrigin;
@@ -20,7 +20,7 @@ use stoa_primitives::{
 	keys::{Key, KeySignature},
 	money::LockReason,
 	payload::{Payload, Voucher},
-	traits::{AgentRegistry, Ledger, OutcomeHook, Settlement},
+	traits::{AgentRegistry, Ledger, OutcomeHook, Settlement, SpendGuard},
 	AccountId, AssetId, Balance,
 };
 
@@ -77,17 +77,17 @@ fn payee<T: Config>() -> AccountId {
 	payee
 }
 
-/// An active agent with credits, whose operator can put up storage deposits.
+/// An active agent with just the credits of one channel, whose operator can put up storage deposits.
 fn payer<T: Config>(seed: u32) -> (AccountId, AccountId) {
 	let payer: AccountId = account("payer", seed, 0);
 	let operator = T::Registry::benchmark_agent(&payer);
-	T::Ledger::benchmark_deposit(&payer, &ASSET, DEPOSIT * 2);
+	T::Ledger::benchmark_deposit(&payer, &ASSET, DEPOSIT);
 	T::ChannelConsideration::ensure_successful(&operator, Channels::<T>::channel_footprint());
 	T::NonceConsideration::ensure_successful(&operator, Channels::<T>::nonce_footprint());
 	(payer, operator)
 }
 
-/// A sponsored channel from a payer of its own, where all that hears of it is at its worst case.
+/// A sponsored channel from a payer of its own, which has nothing left and no referrer.
 fn channel<T: Config>(payee: &AccountId, seed: u32, key: Key) -> (ChannelId, AccountId) {
 	let (payer, _) = payer::<T>(seed);
 	let id = Channels::<T>::channel_id_of(payer.clone(), payee.clone(), ASSET);
@@ -102,15 +102,20 @@ fn channel<T: Config>(payee: &AccountId, seed: u32, key: Key) -> (ChannelId, Acc
 		None,
 	)
 	.expect("all that it needs was given");
-	T::Settlement::benchmark_worst_case(&payer, payee, &ASSET);
 	T::Outcome::worst_case(&payer, payee);
 	(id, payer)
 }
 
-/// `n` items of as many payers, all valid.
-fn items<T: Config>(payee: &AccountId, n: u32, key: Key) -> Vec<Item> {
-	let mut items: Vec<_> =
-		(0..n).map(|i| item::<T>(channel::<T>(payee, i, key).0, &key)).collect();
+/// The same, where both sides have as many referrers to reward as there can be.
+fn rewarded_channel<T: Config>(payee: &AccountId, seed: u32, key: Key) -> (ChannelId, AccountId) {
+	let (id, payer) = channel::<T>(payee, seed, key);
+	T::Settlement::benchmark_worst_case(&payer, payee, &ASSET);
+	(id, payer)
+}
+
+/// `n` valid items for what `channel` opens.
+fn items<T: Config>(n: u32, key: Key, channel: impl Fn(u32) -> ChannelId) -> Vec<Item> {
+	let mut items: Vec<_> = (0..n).map(|i| item::<T>(channel(i), &key)).collect();
 	items.sort_by_key(|item| item.channel);
 	items
 }
@@ -122,7 +127,8 @@ fn bounded<V, const N: u32>(values: Vec<V>) -> BoundedVec<V, ConstU32<N>> {
 /// The grace period is over.
 fn make_due<T: Config>(id: &ChannelId) {
 	crate::Channels::<T>::mutate(id, |channel| {
-		channel.as_mut().expect("opened here").phase = Phase::Closing { ends: 0 };
+		channel.as_mut().expect("opened here").phase =
+			Phase::Closing { ends: 0, cancellable: true };
 	});
 }
 
@@ -141,8 +147,13 @@ mod benchmarks {
 
 	#[benchmark]
 	fn open() {
+		// The operator puts up the one deposit, the agent the other, and spends its last credit.
 		let payee = payee::<T>();
 		let (payer, operator) = payer::<T>(0);
+		T::NonceConsideration::ensure_successful(&payer, Channels::<T>::nonce_footprint());
+		let pairs = T::MaxSponsoredPairs::get();
+		Sponsorships::<T>::insert(&operator, &payer, Sponsored { channels: 0, pairs });
+		T::SpendGuard::benchmark_worst_case(&payer, &payee, &ASSET);
 		let id = Channels::<T>::channel_id_of(payer.clone(), payee.clone(), ASSET);
 		let key = sr25519_key();
 
@@ -161,20 +172,23 @@ mod benchmarks {
 		let view = Channels::<T>::channel(id).expect("just opened");
 		assert_eq!((view.deposit, view.nonce), (DEPOSIT, 0));
 		assert_eq!(view.depositor, operator);
-		assert_eq!(Sponsorships::<T>::get(operator, payer), Sponsored { channels: 1, pairs: 1 });
+		assert_eq!(Sponsorships::<T>::get(operator, payer), Sponsored { channels: 1, pairs });
 	}
 
 	#[benchmark]
 	fn top_up() {
 		let payee = payee::<T>();
 		let (id, payer) = channel::<T>(&payee, 0, sr25519_key());
+		let operator = T::Registry::operator_of(&payer).expect("an agent");
+		T::Ledger::benchmark_deposit(&operator, &ASSET, DEPOSIT);
+		T::SpendGuard::benchmark_worst_case(&operator, &payer, &ASSET);
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(payer.clone()), id, DEPOSIT);
+		_(RawOrigin::Signed(operator.clone()), id, DEPOSIT);
 
 		assert_last_event::<T>(Event::ToppedUp {
 			id,
-			by: payer,
+			by: operator,
 			amount: DEPOSIT,
 			deposit: DEPOSIT * 2,
 		});
@@ -182,8 +196,8 @@ mod benchmarks {
 
 	#[benchmark]
 	fn settle_batch(n: Linear<1, { MAX_BATCH }>) {
-		let payee = payee::<T>();
-		let items = bounded(items::<T>(&payee, n, sr25519_key()));
+		let (payee, key) = (payee::<T>(), sr25519_key());
+		let items = bounded(items::<T>(n, key, |i| channel::<T>(&payee, i, key).0));
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(payee.clone()), items);
@@ -192,9 +206,38 @@ mod benchmarks {
 	}
 
 	#[benchmark]
+	fn settle_batch_rewarded(n: Linear<1, { MAX_BATCH }>) {
+		let (payee, key) = (payee::<T>(), sr25519_key());
+		let items = bounded(items::<T>(n, key, |i| rewarded_channel::<T>(&payee, i, key).0));
+
+		#[extrinsic_call]
+		settle_batch(RawOrigin::Signed(payee.clone()), items);
+
+		assert_last_event::<T>(Event::BatchSettled { by: payee, paid_items: n, skipped_items: 0 });
+	}
+
+	#[benchmark]
+	fn settle_batch_foreign(n: Linear<1, { MAX_BATCH }>) {
+		let key = sr25519_key();
+		let items = items::<T>(n, key, |i| {
+			let payee: AccountId = account("payee", i, 0);
+			T::Registry::benchmark_agent(&payee);
+			let (id, payer) = rewarded_channel::<T>(&payee, i, key);
+			Channels::<T>::request_close(RawOrigin::Signed(payer).into(), id).expect("it is open");
+			id
+		});
+		let caller: AccountId = whitelisted_caller();
+
+		#[extrinsic_call]
+		settle_batch(RawOrigin::Signed(caller.clone()), bounded(items));
+
+		assert_last_event::<T>(Event::BatchSettled { by: caller, paid_items: n, skipped_items: 0 });
+	}
+
+	#[benchmark]
 	fn settle_batch_ecdsa(n: Linear<1, { MAX_BATCH }>) {
-		let payee = payee::<T>();
-		let items = bounded(items::<T>(&payee, n, ecdsa_key()));
+		let (payee, key) = (payee::<T>(), ecdsa_key());
+		let items = bounded(items::<T>(n, key, |i| channel::<T>(&payee, i, key).0));
 
 		#[extrinsic_call]
 		settle_batch(RawOrigin::Signed(payee.clone()), items);
@@ -204,8 +247,8 @@ mod benchmarks {
 
 	#[benchmark]
 	fn settle_batch_skipped(n: Linear<1, { MAX_BATCH }>) {
-		let payee = payee::<T>();
-		let mut items = items::<T>(&payee, n, sr25519_key());
+		let (payee, key) = (payee::<T>(), sr25519_key());
+		let mut items = items::<T>(n, key, |i| channel::<T>(&payee, i, key).0);
 		for item in &mut items {
 			let Proof::Voucher { cumulative, .. } = &mut item.proof;
 			*cumulative = DEPOSIT + 1;
@@ -256,7 +299,7 @@ mod benchmarks {
 	fn close_settled() {
 		let payee = payee::<T>();
 		let key = ecdsa_key();
-		let (id, _) = channel::<T>(&payee, 0, key);
+		let (id, _) = rewarded_channel::<T>(&payee, 0, key);
 		let last = item::<T>(id, &key);
 
 		#[extrinsic_call]

@@ -25,7 +25,8 @@ use stoa_primitives::{
 	keys::{Key, KeySignature},
 	money::{LockReason, Source},
 	payload::{Domain, Payload, Voucher},
-	traits::{AgentRegistry, Ledger, Locker, OutcomeHook, Settle, Settlement, SpendGuard},
+	referral::MAX_WORK,
+	traits::{AgentRegistry, Ledger, Locker, OutcomeHook, Receipt, Settle, Settlement, SpendGuard},
 	AccountId, AssetId, Balance, BlockNumber,
 };
 
@@ -55,23 +56,49 @@ struct Claim {
 	amount: Balance,
 }
 
+/// An item that was paid.
+struct Paid {
+	/// What the settlement had to do for referrers.
+	referral_work: u32,
+	/// Whether somebody else than the caller was paid.
+	foreign: bool,
+}
+
 /// How much work a batch is: how many items of each cost.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Work {
-	/// Verified and paid, by an ed25519 or sr25519 signature.
+	/// Verified, by an ed25519 or sr25519 signature.
 	plain: u32,
-	/// Verified and paid, by an ecdsa signature, which costs several times as much.
+	/// Verified, by an ecdsa signature, which costs several times as much.
 	ecdsa: u32,
 	/// Skipped before the signature was checked.
 	skipped: u32,
+	/// Work for referrers, of all items.
+	referral: u32,
+	/// Paid to somebody else than the caller, so that each may bring records of its own.
+	foreign: u32,
 }
 
 impl Work {
 	/// The most work that `items` can be.
 	pub(crate) fn declared(items: &[Item]) -> Self {
 		let mut work = Self::default();
-		items.iter().for_each(|item| work.verified(item));
+		for item in items {
+			work.verified(item);
+			work.paid(&Paid { referral_work: MAX_WORK, foreign: true });
+		}
 		work
+	}
+
+	/// The least work that `n` items can be.
+	fn refused(n: usize) -> Self {
+		// A batch is far shorter than u32::MAX.
+		Self { skipped: u32::try_from(n).unwrap_or(u32::MAX), ..Self::default() }
+	}
+
+	fn paid(&mut self, paid: &Paid) {
+		self.referral = self.referral.saturating_add(paid.referral_work);
+		self.foreign = self.foreign.saturating_add(paid.foreign.into());
 	}
 
 	// A key verifies signatures of its own scheme only, so the signature alone tells the cost.
@@ -92,11 +119,41 @@ impl Work {
 
 	/// What it weighs: the base of a batch once, and each item at its own price.
 	pub(crate) fn weight<T: Config>(self) -> Weight {
-		let per_item = |weight: fn(u32) -> Weight, n| weight(n).saturating_sub(weight(0));
+		let times = |weight: Weight, n: u32| weight.saturating_mul(n.into());
+		let rewarded = per_item(T::WeightInfo::settle_batch_rewarded);
+		let foreign = per_item(T::WeightInfo::settle_batch_foreign).saturating_sub(rewarded);
 		T::WeightInfo::settle_batch(self.plain)
-			.saturating_add(per_item(T::WeightInfo::settle_batch_ecdsa, self.ecdsa))
-			.saturating_add(per_item(T::WeightInfo::settle_batch_skipped, self.skipped))
+			.saturating_add(times(per_item(T::WeightInfo::settle_batch_ecdsa), self.ecdsa))
+			.saturating_add(times(per_item(T::WeightInfo::settle_batch_skipped), self.skipped))
+			.saturating_add(times(per_referral_work::<T>(), self.referral))
+			.saturating_add(times(foreign, self.foreign))
 	}
+}
+
+/// What one item adds to a batch.
+fn per_item(weight: fn(u32) -> Weight) -> Weight {
+	weight(1).saturating_sub(weight(0))
+}
+
+/// What one unit of work for referrers adds to an item.
+fn per_referral_work<T: Config>() -> Weight {
+	per_item(T::WeightInfo::settle_batch_rewarded)
+		.saturating_sub(per_item(T::WeightInfo::settle_batch))
+		.saturating_div(MAX_WORK.into())
+}
+
+/// The weight of closing with a last item that was that much work for referrers.
+fn close_weight<T: Config>(item: &Item, referral_work: u32) -> Weight {
+	let unused = MAX_WORK.saturating_sub(referral_work);
+	let mut weight = T::WeightInfo::close_settled()
+		.saturating_sub(per_referral_work::<T>().saturating_mul(unused.into()));
+	let Proof::Voucher { signature, .. } = &item.proof;
+	if !matches!(signature, KeySignature::Ecdsa(_)) {
+		weight = weight
+			.saturating_sub(per_item(T::WeightInfo::settle_batch_ecdsa))
+			.saturating_add(per_item(T::WeightInfo::settle_batch));
+	}
+	weight.min(T::WeightInfo::close_settled())
 }
 
 /// The weight of ending `ended` channels and skipping `skipped` ids.
@@ -236,6 +293,7 @@ impl<T: Config> Pallet<T> {
 			grace,
 			phase: Phase::Open,
 			cap: None,
+			pending: false,
 			schedule,
 			nonce,
 			depositor: depositor.clone(),
@@ -250,6 +308,8 @@ impl<T: Config> Pallet<T> {
 			deposit,
 			key,
 			grace,
+			lanes: 1,
+			cap: None,
 			nonce,
 			schedule,
 			depositor,
@@ -260,15 +320,17 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_top_up(by: AccountId, id: ChannelId, amount: Balance) -> DispatchResult {
 		ensure!(amount > 0, Error::<T>::ZeroAmount);
 		let mut channel = Self::find(&id)?;
-		if let Phase::Closing { ends } = channel.phase {
+		if let Phase::Closing { ends, .. } = channel.phase {
 			ensure!(Self::now() < ends, Error::<T>::GraceOver);
 		}
 		channel.deposit = channel.deposit.checked_add(amount).ok_or(ArithmeticError::Overflow)?;
-		// The rest goes back to the payer. From anyone else a top-up is a gift to the payer, and must
-		// not lead out of the limits that a withdrawal would meet.
+		// What is not settled goes back to the payer. If anybody could pay for a top-up, a stolen key
+		// could send credits to any account past the settlement and past the limits of a withdrawal.
 		if by == channel.payer {
 			T::SpendGuard::ensure_may_spend(&by, &channel.payee, &channel.asset, amount)?;
 		} else {
+			let operator = T::Registry::operator_of(&channel.payer);
+			ensure!(operator.as_ref() == Some(&by), Error::<T>::NotPayer);
 			T::SpendGuard::ensure_may_withdraw(&by, &channel.payer, &channel.asset, amount)?;
 		}
 		T::Ledger::lock(&by, &channel.asset, amount, LockReason::Channel)?;
@@ -279,24 +341,33 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_settle_batch(by: AccountId, items: &[Item]) -> DispatchResultWithPostInfo {
-		ensure!(!items.is_empty(), Error::<T>::EmptyBatch);
+		let refuse = |error: Error<T>| error.with_weight(Work::refused(items.len()).weight::<T>());
+		ensure!(!items.is_empty(), refuse(Error::EmptyBatch));
 		let place = |item: &Item| (item.channel, item.lane);
 		let ascending = items.iter().zip(items.iter().skip(1)).all(|(a, b)| place(a) < place(b));
-		ensure!(ascending, Error::<T>::NotAscending);
+		ensure!(ascending, refuse(Error::NotAscending));
 
 		let (domain, now) = (Self::domain(), Self::now());
 		let mut work = Work::default();
 		// Saturating: no more than `MAX_BATCH` of each.
 		let (mut paid_items, mut skipped_items) = (0u32, 0u32);
 		for (index, item) in (0u32..).zip(items) {
-			let Err(unpaid) = Self::settle_item(&by, item, &domain, now) else {
-				paid_items = paid_items.saturating_add(1);
-				work.verified(item);
-				continue;
+			let unpaid = match Self::settle_item(&by, item, &domain, now) {
+				Ok(paid) => {
+					paid_items = paid_items.saturating_add(1);
+					work.verified(item);
+					work.paid(&paid);
+					continue;
+				},
+				Err(unpaid) => unpaid,
 			};
 			skipped_items = skipped_items.saturating_add(1);
 			if unpaid.verified {
 				work.verified(item);
+				// A settlement that refused may have done all its work before.
+				if unpaid.reason == SkipReason::NotSettled {
+					work.paid(&Paid { referral_work: MAX_WORK, foreign: true });
+				}
 			} else {
 				work.skipped();
 			}
@@ -316,7 +387,7 @@ impl<T: Config> Pallet<T> {
 		item: &Item,
 		domain: &Domain,
 		now: BlockNumber,
-	) -> Result<(), Unpaid> {
+	) -> Result<Paid, Unpaid> {
 		let channel = Channels::<T>::get(item.channel)
 			.ok_or(Unpaid::cheap::<T>(SkipReason::UnknownChannel, Error::UnknownChannel))?;
 		let claim = Self::check(&channel, by, item, now)?;
@@ -328,11 +399,10 @@ impl<T: Config> Pallet<T> {
 				verified: true
 			}
 		);
-		with_storage_layer(|| Self::pay(item, channel, claim)).map_err(|error| Unpaid {
-			reason: SkipReason::NotSettled,
-			error,
-			verified: true,
-		})
+		let foreign = channel.payee != *by;
+		with_storage_layer(|| Self::pay(item, channel, claim))
+			.map(|receipt| Paid { referral_work: receipt.referral_work, foreign })
+			.map_err(|error| Unpaid { reason: SkipReason::NotSettled, error, verified: true })
 	}
 
 	/// All that can be said of an item without its signature, cheapest first.
@@ -351,7 +421,7 @@ impl<T: Config> Pallet<T> {
 			item.lane < u32::from(channel.lanes),
 			skip(Reason::UnknownLane, Error::UnknownLane)
 		);
-		if let Phase::Closing { ends } = channel.phase {
+		if let Phase::Closing { ends, .. } = channel.phase {
 			ensure!(now < ends, skip(Reason::GraceOver, Error::GraceOver));
 		}
 		let Proof::Voucher { cumulative, valid_until, .. } = item.proof;
@@ -380,7 +450,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Must run in a storage layer of its own.
-	fn pay(item: &Item, mut channel: ChannelOf<T>, claim: Claim) -> DispatchResult {
+	fn pay(item: &Item, mut channel: ChannelOf<T>, claim: Claim) -> Result<Receipt, DispatchError> {
 		let settle = Settle {
 			asset: channel.asset.clone(),
 			payer: channel.payer.clone(),
@@ -393,22 +463,29 @@ impl<T: Config> Pallet<T> {
 		channel.lane0 = claim.watermark;
 		channel.settled = claim.settled;
 		Channels::<T>::insert(item.channel, channel);
-		T::Settlement::settle(settle)?;
+		let receipt = T::Settlement::settle(settle)?;
 		Self::deposit_event(Event::Claimed {
 			id: item.channel,
 			lane: item.lane,
 			amount: claim.amount,
 			settled: claim.settled,
 		});
-		Ok(())
+		Ok(receipt)
 	}
 
 	pub(crate) fn do_request_close(by: AccountId, id: ChannelId) -> DispatchResult {
 		let mut channel = Self::find(&id)?;
-		ensure!(by == channel.payer || by == channel.depositor, Error::<T>::NotPayer);
-		ensure!(channel.phase == Phase::Open, Error::<T>::AlreadyClosing);
-		let ends = Self::now().checked_add(channel.grace).ok_or(ArithmeticError::Overflow)?;
-		channel.phase = Phase::Closing { ends };
+		let by_payer = by == channel.payer;
+		ensure!(by_payer || by == channel.depositor, Error::<T>::NotPayer);
+		let ends = match channel.phase {
+			Phase::Open => {
+				Self::now().checked_add(channel.grace).ok_or(ArithmeticError::Overflow)?
+			},
+			// What the payer has requested, the sponsor can make final.
+			Phase::Closing { ends, cancellable: true } if !by_payer => ends,
+			Phase::Closing { .. } => return Err(Error::<T>::AlreadyClosing.into()),
+		};
+		channel.phase = Phase::Closing { ends, cancellable: by_payer };
 		Channels::<T>::insert(id, channel);
 		Self::deposit_event(Event::CloseRequested { id, by, ends });
 		Ok(())
@@ -417,9 +494,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_cancel_close(by: AccountId, id: ChannelId) -> DispatchResult {
 		let mut channel = Self::find(&id)?;
 		ensure!(by == channel.payer, Error::<T>::NotPayer);
-		let Phase::Closing { ends } = channel.phase else {
+		let Phase::Closing { ends, cancellable } = channel.phase else {
 			return Err(Error::<T>::NotClosing.into());
 		};
+		ensure!(cancellable, Error::<T>::ClosedBySponsor);
 		ensure!(Self::now() < ends, Error::<T>::GraceOver);
 		channel.phase = Phase::Open;
 		Channels::<T>::insert(id, channel);
@@ -427,14 +505,21 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn do_close(by: AccountId, id: ChannelId, last: Option<Item>) -> DispatchResult {
+	pub(crate) fn do_close(
+		by: AccountId,
+		id: ChannelId,
+		last: Option<Item>,
+	) -> DispatchResultWithPostInfo {
 		ensure!(by == Self::find(&id)?.payee, Error::<T>::NotPayee);
+		let mut weight = None;
 		if let Some(item) = last {
 			ensure!(item.channel == id, Error::<T>::ItemOfAnotherChannel);
-			Self::settle_item(&by, &item, &Self::domain(), Self::now())
+			let paid = Self::settle_item(&by, &item, &Self::domain(), Self::now())
 				.map_err(|unpaid| unpaid.error)?;
+			weight = Some(close_weight::<T>(&item, paid.referral_work));
 		}
-		Self::end(id, CloseReason::ByPayee)
+		Self::end(id, CloseReason::ByPayee)?;
+		Ok(weight.into())
 	}
 
 	pub(crate) fn do_finalize(ids: &[ChannelId]) -> DispatchResultWithPostInfo {
@@ -468,7 +553,7 @@ impl<T: Config> Pallet<T> {
 	fn ensure_due(id: &ChannelId, now: BlockNumber) -> Result<(), Error<T>> {
 		match Self::find(id)?.phase {
 			Phase::Open => Err(Error::NotClosing),
-			Phase::Closing { ends } if now < ends => Err(Error::GraceRunning),
+			Phase::Closing { ends, .. } if now < ends => Err(Error::GraceRunning),
 			Phase::Closing { .. } => Ok(()),
 		}
 	}

@@ -200,6 +200,10 @@ pub mod pallet {
 			key: Key,
 			/// Grace period, in blocks.
 			grace: BlockNumber,
+			/// How many lanes there are.
+			lanes: u16,
+			/// The velocity cap, if any.
+			cap: Option<Cap>,
 			/// The nonce of the pair that is part of the id.
 			nonce: u64,
 			/// The fee schedule that holds until the channel ends.
@@ -326,8 +330,10 @@ pub mod pallet {
 		PayerCannotPay,
 		/// Only the payee may do this.
 		NotPayee,
-		/// Only the payer may do this.
+		/// Only the payer may do this, or whoever answers or has put up the storage deposit for it.
 		NotPayer,
+		/// Whoever put up the storage deposit ends the channel. Open another one.
+		ClosedBySponsor,
 		/// The list is empty. Submit at least one item.
 		EmptyBatch,
 		/// Items are not in strictly ascending order of channel and lane. Sort them, and keep only the
@@ -446,18 +452,18 @@ pub mod pallet {
 		///
 		/// ## Dispatch Origin
 		///
-		/// Signed by anyone.
+		/// Signed by the payer, or by the operator that answers for it.
 		///
 		/// ## Details
 		///
 		/// Changes the deposit and nothing else: a requested close goes on. Whoever pays, what is not
 		/// settled goes back to the channel's payer. So the caller's limits are asked as for a spend
-		/// towards the payee when the payer tops up, and as for a withdrawal to the payer when
-		/// somebody else does.
+		/// towards the payee when the payer tops up, and as for a withdrawal to the payer when its
+		/// operator does.
 		///
 		/// ## Errors
 		///
-		/// - [`Error::ZeroAmount`], [`Error::UnknownChannel`]: see there.
+		/// - [`Error::ZeroAmount`], [`Error::UnknownChannel`], [`Error::NotPayer`]: see there.
 		/// - [`Error::GraceOver`]: nothing can be settled any more.
 		/// - What the spend guard says of a limit and the ledger of missing credits.
 		///
@@ -482,8 +488,9 @@ pub mod pallet {
 		///
 		/// Best effort: each item is paid or skipped with a reason, by itself. A paid item raises what
 		/// its lane has paid to `capture`, or to all that the voucher allows; the rest of the same
-		/// voucher stays usable. Submitting a batch again pays nothing. Only the work that was done is
-		/// charged: an item that is skipped before its signature is checked costs about one read.
+		/// voucher stays usable. Submitting a batch again pays nothing. What was not done is given back:
+		/// an item that is skipped before its signature is checked costs about one read, one that is
+		/// paid as much as it has referrers to reward.
 		///
 		/// ## Errors
 		///
@@ -513,7 +520,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// The payee can settle until the grace period is over. Nothing shortens or extends it.
+		/// The payee can settle until the grace period is over. Nothing shortens or extends it. What
+		/// the payer has requested, the payer can cancel, until the other has requested it too.
 		///
 		/// ## Errors
 		///
@@ -543,7 +551,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// - [`Error::UnknownChannel`], [`Error::NotPayer`], [`Error::NotClosing`],
-		///   [`Error::GraceOver`]: see there.
+		///   [`Error::ClosedBySponsor`], [`Error::GraceOver`]: see there.
 		///
 		/// ## Events
 		///
@@ -583,7 +591,11 @@ pub mod pallet {
 			None => T::WeightInfo::close(),
 			Some(_) => T::WeightInfo::close_settled(),
 		})]
-		pub fn close(origin: OriginFor<T>, id: ChannelId, last: Option<Item>) -> DispatchResult {
+		pub fn close(
+			origin: OriginFor<T>,
+			id: ChannelId,
+			last: Option<Item>,
+		) -> DispatchResultWithPostInfo {
 			let by = ensure_signed(origin)?;
 			Self::do_close(by, id, last)
 		}

@@ -17,9 +17,10 @@ use stoa_primitives::{
 	channel::{ChannelId, Item, Proof, MIN_GRACE},
 	keys::{Key, KeySignature},
 	mock::{MockLedger, MockOutcome, MockRegistry, MockSettlement, MockSpendGuard},
-	money::{LockReason, Schedule, Shares},
+	money::{LockReason, Schedule},
 	payload::{Domain, Payload, Voucher},
-	traits::Settle,
+	referral::MAX_WORK,
+	traits::{Receipt, Settle},
 	AccountId, AssetId, Balance, BlockNumber,
 };
 
@@ -118,6 +119,8 @@ pub const CREDITS: Balance = 10_000;
 pub const NATIVE: Balance = 5_000;
 /// The schedule in force.
 pub const SCHEDULE: u32 = 7;
+/// The mock settlement says of this gross amount that it rewarded everybody there can be.
+pub const REWARDED_GROSS: Balance = 17;
 /// The mock settlement refuses this gross amount.
 pub const REFUSED_GROSS: Balance = 13;
 /// With this error, whose encoding is not that of any other here.
@@ -180,7 +183,7 @@ pub fn refunded(payer: &AccountId, payee: &AccountId, asset: &AssetId) -> Balanc
 	unhashed::get_or_default(&outcome_key(payer, payee, asset))
 }
 
-fn settle(settle: Settle) -> Result<Shares, DispatchError> {
+fn settle(settle: Settle) -> Result<Receipt, DispatchError> {
 	assert_eq!(settle.source.lock_reason(), LockReason::Channel);
 	assert_eq!(settle.schedule, SCHEDULE);
 	let shares = Schedule::GENESIS.split(settle.settled_before, settle.gross).unwrap();
@@ -196,7 +199,8 @@ fn settle(settle: Settle) -> Result<Shares, DispatchError> {
 	if settle.gross == REFUSED_GROSS {
 		return Err(REFUSED);
 	}
-	Ok(shares)
+	let referral_work = if settle.gross == REWARDED_GROSS { MAX_WORK } else { 0 };
+	Ok(Receipt { shares, referral_work })
 }
 
 fn guard(amount: Balance) -> DispatchResult {

@@ -21,7 +21,7 @@ impl<T: Config> Pallet<T> {
 	/// 3. A channel's id is made of its own fields, and its nonce is below the next of its pair.
 	/// 4. A sponsor's counts are those of its agent's channels and nonce rows, and none is empty.
 	/// 5. Grace periods are within bounds, and none that runs ends later than one from now.
-	/// 6. Payer and payee differ; there is one lane and no cap.
+	/// 6. Payer and payee differ; there is one lane, no cap and no pending change.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		Self::try_state_channels()?;
 		Self::try_state_purse()?;
@@ -47,13 +47,16 @@ impl<T: Config> Pallet<T> {
 				(MIN_GRACE..=MAX_GRACE).contains(&channel.grace),
 				"a grace period is out of bounds"
 			);
-			if let Phase::Closing { ends } = channel.phase {
+			if let Phase::Closing { ends, .. } = channel.phase {
 				// Saturating: no end is later than the last block there can be.
 				ensure!(ends <= now.saturating_add(channel.grace), "a grace period was extended");
 			}
 
 			ensure!(channel.payer != channel.payee, "a channel leads to its payer");
-			ensure!(channel.lanes == 1 && channel.cap.is_none(), "an unsupported channel");
+			ensure!(
+				channel.lanes == 1 && channel.cap.is_none() && !channel.pending,
+				"an unsupported channel"
+			);
 		}
 		Ok(())
 	}

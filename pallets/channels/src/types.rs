@@ -21,6 +21,9 @@ pub enum Phase {
 	Closing {
 		/// First block after the grace period: nothing can be settled any more, anyone can finalize.
 		ends: BlockNumber,
+		/// Whether the payer may keep the channel open after all: not when whoever put up the storage
+		/// deposit has requested the close.
+		cancellable: bool,
 	},
 }
 
@@ -76,6 +79,9 @@ pub struct Channel<Ticket> {
 	pub phase: Phase,
 	/// The velocity cap, if any.
 	pub cap: Option<CapState>,
+	/// Whether a row of its own holds changes that wait for one grace period: another key, a tighter
+	/// cap, a lane without use. None can be made so far. Claims read that row for such channels only.
+	pub pending: bool,
 	/// The fee schedule that was current when the channel was opened.
 	pub schedule: ScheduleId,
 	/// The nonce of the pair that is part of the id.
@@ -94,7 +100,7 @@ impl<Ticket> Channel<Ticket> {
 			Phase::Open => {
 				Deadlines { closing: false, refundable_from: now.saturating_add(self.grace) }
 			},
-			Phase::Closing { ends } => Deadlines { closing: true, refundable_from: ends },
+			Phase::Closing { ends, .. } => Deadlines { closing: true, refundable_from: ends },
 		}
 	}
 }
@@ -194,7 +200,7 @@ impl<Ticket> From<Channel<Ticket>> for ChannelView {
 			grace: channel.grace,
 			ends: match channel.phase {
 				Phase::Open => None,
-				Phase::Closing { ends } => Some(ends),
+				Phase::Closing { ends, .. } => Some(ends),
 			},
 			cap: channel.cap,
 			schedule: channel.schedule,

@@ -10,10 +10,14 @@ pub trait WeightInfo {
 	fn open() -> Weight;
 	/// Weight of [`top_up`](crate::Pallet::top_up).
 	fn top_up() -> Weight;
-	/// Weight of [`settle_batch`](crate::Pallet::settle_batch) with `n` items, all paid, signed by
-	/// sr25519, the dearer of the two schemes with keys of 32 bytes.
+	/// Weight of [`settle_batch`](crate::Pallet::settle_batch) with `n` items, all paid to the caller,
+	/// nobody rewarded, signed by sr25519, the dearer of the two schemes with keys of 32 bytes.
 	fn settle_batch(n: u32) -> Weight;
-	/// The same with items signed by ecdsa.
+	/// The same with as many referrers rewarded for each item as there can be.
+	fn settle_batch_rewarded(n: u32) -> Weight;
+	/// The same as the last, each item paid to another payee, none of them the caller.
+	fn settle_batch_foreign(n: u32) -> Weight;
+	/// The same as the first with items signed by ecdsa.
 	fn settle_batch_ecdsa(n: u32) -> Weight;
 	/// The same with items that fail the last check before the signature's.
 	fn settle_batch_skipped(n: u32) -> Weight;
@@ -23,7 +27,7 @@ pub trait WeightInfo {
 	fn cancel_close() -> Weight;
 	/// Weight of [`close`](crate::Pallet::close) without a last item.
 	fn close() -> Weight;
-	/// The same with a last item, signed by ecdsa.
+	/// The same with a last item, signed by ecdsa, as many rewarded for it as there can be.
 	fn close_settled() -> Weight;
 	/// Weight of [`finalize`](crate::Pallet::finalize) with `n` channels that all end.
 	fn finalize(n: u32) -> Weight;
@@ -50,6 +54,14 @@ impl WeightInfo for () {
 		linear(1_000_000, 1_000, n)
 	}
 
+	fn settle_batch_rewarded(n: u32) -> Weight {
+		linear(1_000_000, 9_000, n)
+	}
+
+	fn settle_batch_foreign(n: u32) -> Weight {
+		linear(1_000_000, 20_000, n)
+	}
+
 	fn settle_batch_ecdsa(n: u32) -> Weight {
 		linear(2_000_000, 5_000, n)
 	}
@@ -71,7 +83,7 @@ impl WeightInfo for () {
 	}
 
 	fn close_settled() -> Weight {
-		linear(1_005_000, 0, 0)
+		linear(1_013_000, 0, 0)
 	}
 
 	fn finalize(n: u32) -> Weight {

@@ -4,7 +4,7 @@
 //! resolved into rows again, as fees are at the end of the same transaction; what is dropped instead
 //! is no longer owed by custody.
 
-use crate::{Config, Free, Issued, Pallet};
+use crate::{Config, Event, Free, Issued, Pallet};
 use frame_support::traits::{
 	fungibles::{Balanced, DecreaseIssuance, Dust, IncreaseIssuance, Inspect, Unbalanced},
 	tokens::{DepositConsequence, Fortitude, Preservation, Provenance, WithdrawConsequence},
@@ -33,8 +33,8 @@ impl<T: Config> Inspect<AccountId> for Pallet<T> {
 		Free::<T>::get(who, asset).unwrap_or_default().free
 	}
 
-	/// All, but for the last unit of a row that keeps its account alive, unless that may end: an
-	/// account that is gone starts again at nonce 0, and its old transactions with it.
+	/// All, but for the last unit of a row that keeps its account alive, unless that may end: with
+	/// the account its nonce would be gone.
 	fn reducible_balance(
 		asset: AssetId,
 		who: &AccountId,
@@ -106,4 +106,13 @@ impl<T: Config> Unbalanced<AccountId> for Pallet<T> {
 impl<T: Config> Balanced<AccountId> for Pallet<T> {
 	type OnDropCredit = DecreaseIssuance<AccountId, Self>;
 	type OnDropDebt = IncreaseIssuance<AccountId, Self>;
+
+	// Whoever adds up events must find each change of a row.
+	fn done_deposit(asset: AssetId, who: &AccountId, amount: Balance) {
+		Self::deposit_event(Event::Credited { who: who.clone(), asset, amount });
+	}
+
+	fn done_withdraw(asset: AssetId, who: &AccountId, amount: Balance) {
+		Self::deposit_event(Event::Debited { who: who.clone(), asset, amount });
+	}
 }

@@ -1,8 +1,9 @@
 //! The ledger itself.
 
 use crate::{Accepted, Config, Error, Event, Free, Issued, Locked, Pallet};
+use frame_support::traits::tokens::fungibles::Inspect as _;
 #[cfg(feature = "runtime-benchmarks")]
-use frame_support::traits::tokens::fungibles::{Create as _, Inspect as _, Mutate as _};
+use frame_support::traits::tokens::fungibles::{Create as _, Mutate as _};
 use frame_support::{defensive, traits::Get};
 use frame_system::{Pallet as System, RefCount};
 use sp_runtime::{traits::AccountIdConversion, DispatchError, DispatchResult};
@@ -37,13 +38,22 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn debit(who: &AccountId, asset: &AssetId, amount: Balance) -> DispatchResult {
 		Free::<T>::try_mutate_exists(who, asset, |stored| {
 			let mut row = stored.unwrap_or_default();
-			row.free = row.free.checked_sub(amount).ok_or(Error::<T>::InsufficientCredits)?;
+			row.free = row.free.checked_sub(amount).ok_or_else(|| Self::insufficient(asset))?;
 			if row.free == 0 && row.sufficient {
 				Self::drop_reference(who);
 			}
 			*stored = (row.free > 0).then_some(row);
 			Ok(())
 		})
+	}
+
+	/// Why there are too few credits.
+	pub(crate) fn insufficient(asset: &AssetId) -> Error<T> {
+		if T::Fungibles::asset_exists(asset.clone()) {
+			Error::InsufficientCredits
+		} else {
+			Error::UnknownAsset
+		}
 	}
 
 	/// Count a row as one reference of `who`; returns whether it was counted.

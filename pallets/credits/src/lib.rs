@@ -55,7 +55,8 @@
 //! ### Events
 //!
 //! Locking and unlocking emit an event. Paying from a purse does not: the settlement that pays emits
-//! one event which carries the amounts of all beneficiaries.
+//! one event which carries the amounts of all beneficiaries. A transaction fee emits one event for each
+//! row that it takes from or gives to.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
@@ -271,6 +272,26 @@ pub mod pallet {
 			/// The asset.
 			asset: AssetId,
 		},
+		/// Free credits came out of a transaction fee: what was too much, or a share of it.
+		#[codec(index = 6)]
+		Credited {
+			/// Whose row it is.
+			who: AccountId,
+			/// The asset.
+			asset: AssetId,
+			/// How much.
+			amount: Balance,
+		},
+		/// Free credits went into a transaction fee.
+		#[codec(index = 7)]
+		Debited {
+			/// Whose row it is.
+			who: AccountId,
+			/// The asset.
+			asset: AssetId,
+			/// How much.
+			amount: Balance,
+		},
 	}
 
 	/// Why a call or an operation on the ledger failed.
@@ -314,6 +335,9 @@ pub mod pallet {
 		/// The depositor's own balance of the asset, outside the ledger, is smaller. Deposit less.
 		#[codec(index = 11)]
 		InsufficientAssets,
+		/// What would be left is below the asset's dust bound. Withdraw less, or all of it.
+		#[codec(index = 12)]
+		LeavesDust,
 	}
 
 	/// Moving real assets in and out, and choosing which may come in.
@@ -384,13 +408,17 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// Works for every asset, whether or not it is still accepted. The receiver gets the exact
-		/// amount. When it cannot receive it, or the asset is frozen, nothing changes.
+		/// amount. When it cannot receive it, or the asset is frozen, nothing changes. Of an asset that
+		/// is accepted, all is withdrawn or at least the dust bound is left, so that nobody leaves rows
+		/// behind for which no money stays.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::ZeroAmount`]: nothing is withdrawn.
 		/// - [`Error::CustodyNotAllowed`]: the receiver is custody.
 		/// - [`Error::InsufficientCredits`]: fewer credits are free.
+		/// - [`Error::UnknownAsset`]: the asset does not exist.
+		/// - [`Error::LeavesDust`]: something is left, but less than the dust bound.
 		/// - [`Error::CustodyMismatch`]: the transfer took another amount out of custody.
 		/// - Any error of [`Config::SpendGuard`] and of the asset's own transfer.
 		///
@@ -409,8 +437,13 @@ pub mod pallet {
 			ensure!(amount > 0, Error::<T>::ZeroAmount);
 			let custody = Self::custody();
 			ensure!(to != custody, Error::<T>::CustodyNotAllowed);
-			let free = Free::<T>::get(&who, &asset).unwrap_or_default().free;
-			ensure!(free >= amount, Error::<T>::InsufficientCredits);
+			let rest = Free::<T>::get(&who, &asset)
+				.unwrap_or_default()
+				.free
+				.checked_sub(amount)
+				.ok_or_else(|| Self::insufficient(&asset))?;
+			let bound = Accepted::<T>::get(&asset).unwrap_or_default();
+			ensure!(rest == 0 || rest >= bound, Error::<T>::LeavesDust);
 			T::SpendGuard::ensure_may_withdraw(&who, &to, &asset, amount)?;
 
 			Self::debit(&who, &asset, amount)?;

@@ -1,7 +1,7 @@
 //! Each call at its worst case.
 //!
-//! A charge pays as many referrers on both sides as there can be, the growth pool, and a provider and
-//! a platform without a row, after limits and hooks at their worst.
+//! A charge pays the growth pool, and a provider and a platform without a row, after limits and hooks
+//! at their worst; rewarded, it also pays as many referrers on both sides as there can be.
 
 use super::*;
 use frame_benchmarking::v2::*;
@@ -10,7 +10,7 @@ use frame_system::RawOrigin;
 use sp_runtime::{traits::BlockNumberProvider, Permill};
 use stoa_primitives::{
 	money::Schedule,
-	traits::{AgentRegistry, Ledger, OutcomeHook, ReferralRewards, Settlement},
+	traits::{AgentRegistry, Ledger, OutcomeHook, ReferralRewards, Settlement, SpendGuard},
 	AccountId, AssetId, Balance, BlockNumber,
 };
 
@@ -19,6 +19,17 @@ const AMOUNT: Balance = 1_000_000_000_000;
 
 fn assert_last_event<T: Config>(event: Event<T>) {
 	frame_system::Pallet::<T>::assert_last_event(event.into());
+}
+
+/// A payer that will have spent all, and an active agent; neither has a referrer.
+fn parties<T: Config>() -> (AccountId, AccountId) {
+	let payer: AccountId = whitelisted_caller();
+	let provider: AccountId = account("provider", 0, 0);
+	T::Registry::benchmark_agent(&provider);
+	T::Ledger::benchmark_deposit(&payer, &ASSET, AMOUNT);
+	T::SpendGuard::benchmark_worst_case(&payer, &provider, &ASSET);
+	T::Outcome::worst_case(&payer, &provider);
+	(payer, provider)
 }
 
 fn propose<T: Config>() -> Result<(), BenchmarkError> {
@@ -34,12 +45,19 @@ mod benchmarks {
 
 	#[benchmark]
 	fn pay() {
-		let payer: AccountId = whitelisted_caller();
-		let provider: AccountId = account("provider", 0, 0);
-		T::Registry::benchmark_agent(&provider);
-		T::Ledger::benchmark_deposit(&payer, &ASSET, AMOUNT);
+		let (payer, provider) = parties::<T>();
+		let earned = T::Ledger::free(&provider, &ASSET);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(payer), provider.clone(), ASSET, AMOUNT, [7; 32]);
+
+		assert!(T::Ledger::free(&provider, &ASSET) > earned);
+	}
+
+	#[benchmark]
+	fn pay_rewarded() {
+		let (payer, provider) = parties::<T>();
 		T::Rewards::benchmark_worst_case(&payer, &provider, &ASSET);
-		T::Outcome::worst_case(&payer, &provider);
 		let schedule = Pallet::<T>::current_schedule();
 		let shares = Schedules::<T>::get(schedule)
 			.and_then(|rates| rates.split(0, AMOUNT))
@@ -48,7 +66,7 @@ mod benchmarks {
 		let before = Totals::<T>::get(ASSET);
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(payer.clone()), provider.clone(), ASSET, AMOUNT, [7; 32]);
+		pay(RawOrigin::Signed(payer.clone()), provider.clone(), ASSET, AMOUNT, [7; 32]);
 
 		assert_eq!(T::Ledger::free(&payer, &ASSET), had - AMOUNT);
 		assert_eq!(T::Ledger::free(&provider, &ASSET), earned + shares.provider);

@@ -1,14 +1,21 @@
 //! Settling.
 
-use crate::{Config, Current, Error, Event, Pallet, Pending, Schedules, Totals};
-use frame_support::{ensure, storage::with_storage_layer, traits::Get};
+use crate::{Config, Current, Error, Event, Pallet, Pending, Schedules, Totals, WeightInfo};
+use frame_support::{ensure, storage::with_storage_layer, traits::Get, weights::Weight};
 use sp_runtime::{traits::BlockNumberProvider, DispatchError, DispatchResult};
 use stoa_primitives::{
 	money::{ScheduleId, Shares},
-	referral::{Distributed, MAX_DEPTH},
-	traits::{Ledger, OutcomeHook, ReferralRewards, Settle, Settlement},
+	referral::{Distributed, MAX_DEPTH, MAX_WORK},
+	traits::{Ledger, OutcomeHook, Receipt, ReferralRewards, Settle, Settlement},
 	AccountId, AssetId, Balance, BlockNumber,
 };
+
+/// The weight of a charge with that much work for its referral share.
+pub(crate) fn pay_weight<T: Config>(work: u32) -> Weight {
+	let (plain, rewarded) = (T::WeightInfo::pay(), T::WeightInfo::pay_rewarded());
+	let per_work = rewarded.saturating_sub(plain).saturating_div(u64::from(MAX_WORK));
+	plain.saturating_add(per_work.saturating_mul(u64::from(work))).min(rewarded)
+}
 
 impl<T: Config> Pallet<T> {
 	/// The schedule in effect at block `now`, and the proposal that is to take effect later.
@@ -22,13 +29,14 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Divide and pay; the caller rolls back what fails.
-	fn do_settle(settle: Settle) -> Result<Shares, DispatchError> {
+	fn do_settle(settle: Settle) -> Result<Receipt, DispatchError> {
 		let Settle { asset, payer, provider, settled_before, gross, schedule, source } = settle;
 		ensure!(gross > 0, Error::<T>::ZeroAmount);
 		let rates = Schedules::<T>::get(schedule).ok_or(Error::<T>::UnknownSchedule)?;
 		let shares = rates.split(settled_before, gross).ok_or(Error::<T>::Overflow)?;
-		let Distributed { rewards, growth_pool } =
-			Self::distribute(&asset, &payer, &provider, shares.referral)?;
+		let distributed = Self::distribute(&asset, &payer, &provider, shares.referral)?;
+		let receipt = Receipt { shares, referral_work: distributed.work() };
+		let Distributed { rewards, growth_pool, .. } = distributed;
 
 		let pay = |to: &AccountId, amount: Balance| -> DispatchResult {
 			if amount == 0 {
@@ -55,7 +63,7 @@ impl<T: Config> Pallet<T> {
 			growth_pool,
 			schedule,
 		});
-		Ok(shares)
+		Ok(receipt)
 	}
 
 	/// Ask how the referral share is to be paid, and check the answer.
@@ -75,8 +83,9 @@ impl<T: Config> Pallet<T> {
 			.try_fold(distributed.growth_pool, |sum, reward| sum.checked_add(reward.amount));
 		ensure!(sum == Some(pot), Error::<T>::DistributionMismatch);
 		// The weight of a settlement counts on it.
+		let Distributed { rewards, sides, .. } = &distributed;
 		ensure!(
-			distributed.rewards.len() <= MAX_DEPTH.saturating_mul(2),
+			*sides <= 2 && rewards.len() <= MAX_DEPTH.saturating_mul(2),
 			Error::<T>::DistributionMismatch
 		);
 		Ok(distributed)
@@ -100,10 +109,11 @@ impl<T: Config> Settlement for Pallet<T> {
 		Self::schedules_at(T::BlockNumberProvider::current_block_number()).0
 	}
 
-	fn settle(settle: Settle) -> Result<Shares, DispatchError> {
+	fn settle(settle: Settle) -> Result<Receipt, DispatchError> {
 		// A caller that settles item by item goes on when one fails: nothing of it may remain.
 		with_storage_layer(|| Self::do_settle(settle))
 	}
+
 	#[cfg(feature = "runtime-benchmarks")]
 	fn benchmark_worst_case(payer: &AccountId, provider: &AccountId, asset: &AssetId) {
 		T::Rewards::benchmark_worst_case(payer, provider, asset);

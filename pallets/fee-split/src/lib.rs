@@ -304,7 +304,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// The provider receives its share under the current schedule. The reference is the payer's
+		/// The provider receives its share under the current schedule. What the call weighs less because
+		/// fewer referrers are rewarded than there can be is given back. The reference is the payer's
 		/// own: an order number, or the digest of an invoice. It need not be unique.
 		///
 		/// ## Errors
@@ -319,14 +320,14 @@ pub mod pallet {
 		///
 		/// - [`Event::Settled`]
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::pay())]
+		#[pallet::weight(T::WeightInfo::pay_rewarded())]
 		pub fn pay(
 			origin: OriginFor<T>,
 			provider: AccountId,
 			asset: AssetId,
 			amount: Balance,
 			reference: [u8; 32],
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let payer = ensure_signed(origin)?;
 			ensure!(amount > 0, Error::<T>::ZeroAmount);
 			ensure!(payer != provider, Error::<T>::SelfPayment);
@@ -334,7 +335,7 @@ pub mod pallet {
 			T::SpendGuard::ensure_may_spend(&payer, &provider, &asset, amount)?;
 
 			T::Ledger::lock(&payer, &asset, amount, LockReason::Charge)?;
-			Self::settle(Settle {
+			let receipt = Self::settle(Settle {
 				asset,
 				payer,
 				provider,
@@ -343,7 +344,7 @@ pub mod pallet {
 				schedule: Self::current_schedule(),
 				source: Source::Charge(reference),
 			})?;
-			Ok(())
+			Ok(Some(impls::pay_weight::<T>(receipt.referral_work)).into())
 		}
 
 		/// Propose the rates of what is opened from a later block on.

@@ -120,7 +120,7 @@ pub fn reward_half() {
 		let amount = pot / 2;
 		let reward = Reward { to: REFERRER, referee: payer.clone(), level: 1, amount };
 		let rewards = if amount > 0 { vec![reward] } else { vec![] };
-		Distributed { rewards, growth_pool: pot - amount }
+		Distributed { rewards, sides: 1, growth_pool: pot - amount }
 	});
 }
 

@@ -231,7 +231,7 @@ impl<T: Config> ReferralRewards for Pallet<T> {
 		pot: Balance,
 	) -> Distributed {
 		let half = pot / 2;
-		let all_to_pool = Distributed { rewards: Vec::new(), growth_pool: pot };
+		let all_to_pool = Distributed { growth_pool: pot, ..Default::default() };
 		if half == 0 {
 			return all_to_pool;
 		}
@@ -247,13 +247,15 @@ impl<T: Config> ReferralRewards for Pallet<T> {
 			insiders: None,
 			rewards: Vec::new(),
 		};
+		let mut sides = 0u32;
 		for (referee, referrers) in Self::rewarded_sides([payer, provider], terms.window) {
+			sides = sides.saturating_add(1);
 			distribution.reward_side::<T>(referee, &referrers);
 		}
 		let rewards = distribution.rewards;
 		// Each side gives at most `half`, so rewards sum to at most `pot`: nothing saturates.
 		let growth_pool = rewards.iter().fold(pot, |left, r| left.saturating_sub(r.amount));
-		Distributed { rewards, growth_pool }
+		Distributed { rewards, sides, growth_pool }
 	}
 
 	fn growth_pool() -> AccountId {

@@ -65,7 +65,8 @@ parameter_types! {
 
 /// Four fifths to the treasury, the rest to the block's author.
 fn treasury_share(amount: Balance) -> Balance {
-	amount - amount / 5
+	// A fifth is less than the whole: nothing saturates.
+	amount.saturating_sub(amount / 5)
 }
 
 /// Hands out native fees.

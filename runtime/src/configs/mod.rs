@@ -1,8 +1,20 @@
 //! Configuration of every pallet, one file for each concern.
 
+#![cfg_attr(
+	not(any(test, feature = "runtime-benchmarks")),
+	deny(
+		clippy::arithmetic_side_effects,
+		clippy::expect_used,
+		clippy::indexing_slicing,
+		clippy::unwrap_used
+	)
+)]
+
 mod consensus;
 mod fees;
 mod market;
+// Sums and shares of constants.
+#[allow(clippy::arithmetic_side_effects)]
 pub(crate) mod system;
 mod tokens;
 mod wallets;

@@ -21,10 +21,11 @@ use sp_runtime::{
 /// inherents, so that a full market cannot keep out a fix.
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 
-/// One second of execution in a slot of two. A producer has two thirds of the slot (1.33 s) to build,
-/// and every importer must execute the same block before the next slot starts: one second leaves a
-/// third of a second for both on hardware as fast as that of the benchmarks, and a half-speed
-/// importer still keeps up. Proof size has no meaning on a solo chain and is not limited.
+/// One second of execution in a slot of two. The node fills a block during the first half of the slot,
+/// on hardware as fast as that of the benchmarks all of it; the other half is for those who import it
+/// before the next slot starts. Three quarters of that second are for ordinary transactions, so that
+/// an importer at three quarters of that speed still keeps up with a full market. Proof size has no
+/// meaning on a solo chain and is not limited.
 const MAXIMUM_BLOCK_WEIGHT: Weight = Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND, u64::MAX);
 
 /// Bytes of a block. The largest useful call, a batch of 256 claims, is below 50 kB, so 5 MiB are
@@ -64,15 +65,19 @@ parameter_types! {
 	pub const SS58Prefix: u16 = 42;
 }
 
-/// A new account counts its transactions from the number of the block in which it appears. An account
-/// whose last token or credit is spent is removed, and may come back: counted from 0, it could be made
-/// to repeat each immortal transaction that it ever signed. Now none fits, unless the account sent more
-/// than one transaction for each block of its first life.
+/// How many transactions an account is expected to send per block of its life, at most.
+const NONCES_PER_BLOCK: Nonce = 16;
+
+/// A new account counts its transactions from 16 times the number of the block in which it appears. An
+/// account whose last token or credit is spent is removed, and may come back: counted from 0, it could
+/// be made to repeat each transaction that it signed before and that has not expired. Now none fits,
+/// unless the account sent more than 16 transactions for each block of its first life. A `u32`, which
+/// every client knows, lasts for 17 years of blocks of two seconds.
 #[derive(Debug)]
 pub struct FirstNonce;
 impl Get<Nonce> for FirstNonce {
 	fn get() -> Nonce {
-		System::block_number()
+		System::block_number().saturating_mul(NONCES_PER_BLOCK)
 	}
 }
 

@@ -60,9 +60,10 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// Trade with credits that are there: channels, charges, leases and keys. What money it moves goes
-	/// to registered agents and pays the market's fees; it deposits and withdraws nothing, and changes
-	/// no operator.
+	/// Trade with credits that are there: channels, charges, codes, leases and manifests. What money it
+	/// moves goes to registered agents and pays the market's fees, or back to its payer; it deposits
+	/// and withdraws nothing, registers nobody, changes no operator, and adds no key that would outlive
+	/// it.
 	#[codec(index = 1)]
 	Agent,
 	/// Everything that moves no tokens.
@@ -79,8 +80,9 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 					use pallet_stoa_agents::Call;
 					!matches!(
 						call,
-						Call::retire { .. }
-							| Call::offer_transfer { .. }
+						Call::register { .. }
+							| Call::add_key { .. }
+							| Call::retire { .. } | Call::offer_transfer { .. }
 							| Call::accept_transfer { .. }
 							| Call::cancel_transfer { .. }
 					)

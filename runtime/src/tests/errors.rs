@@ -352,13 +352,9 @@ fn bad_amounts_and_assets_should_be_refused() {
 
 		// Unknown.
 		refused(alice().origin(), deposit(&unknown, 1, &someone), Credit::AssetNotAccepted);
-		refused(payer.origin(), withdraw(&unknown, 1, &someone), Credit::InsufficientCredits);
-		refused(payer.origin(), pay(&provider.account, &unknown, 1), Credit::InsufficientCredits);
-		refused(
-			payer.origin(),
-			open(&provider.account, &unknown, 1, key),
-			Credit::InsufficientCredits,
-		);
+		refused(payer.origin(), withdraw(&unknown, 1, &someone), Credit::UnknownAsset);
+		refused(payer.origin(), pay(&provider.account, &unknown, 1), Credit::UnknownAsset);
+		refused(payer.origin(), open(&provider.account, &unknown, 1, key), Credit::UnknownAsset);
 
 		// Parties that cannot be.
 		let custody = Credits::custody_account();

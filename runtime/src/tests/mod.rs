@@ -208,7 +208,7 @@ impl Person {
 	/// Somebody who owns nothing. What it is given must reach it in the same block.
 	fn new(seed: u8) -> Self {
 		let pair = sr25519::Pair::from_seed(&[seed; 32]);
-		Self { account: pair.public().into(), pair, first: System::block_number() }
+		Self { account: pair.public().into(), pair, first: 16 * System::block_number() }
 	}
 
 	/// Somebody with a million of each at genesis.

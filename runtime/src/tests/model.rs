@@ -48,6 +48,8 @@ struct Open {
 	settled: Balance,
 	grace: BlockNumber,
 	ends: Option<BlockNumber>,
+	/// The close was requested by who put up the storage deposit.
+	sponsor_closes: bool,
 	schedule: ScheduleId,
 }
 

@@ -380,8 +380,9 @@ fn agent_proxies_should_reach_the_market_only() {
 				call,
 				RuntimeCall::Credits(_)
 					| RuntimeCall::Agents(
-						Call::retire { .. }
-							| Call::offer_transfer { .. }
+						Call::register { .. }
+							| Call::add_key { .. }
+							| Call::retire { .. } | Call::offer_transfer { .. }
 							| Call::accept_transfer { .. }
 							| Call::cancel_transfer { .. }
 					)
@@ -466,6 +467,13 @@ fn agent_proxies_should_not_get_round_the_filter() {
 		] {
 			assert_eq!(through(wrapped.into()), Ok(()));
 		}
+		// Nor through the deposit of another's channel, which ends as a refund to its payer.
+		let thief = Person::new(11).registered_by(&alice(), None);
+		let accomplice = Person::new(12).with_credits(&DUSD, DOLLAR).with_native(STOA);
+		let trap = Channel::open(&accomplice, &thief, &DUSD, 1, VoucherKey::ed25519(1));
+		let top_up = pallet_stoa_channels::Call::top_up { id: trap.id, amount: DOLLAR };
+		let refused = pallet_stoa_channels::Error::<Runtime>::NotPayer.into();
+		assert_eq!(through(top_up.into()), Err(refused));
 		assert_eq!(owner.credits(&DUSD), DOLLAR);
 
 		// It can trade.

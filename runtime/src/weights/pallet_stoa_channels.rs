@@ -110,6 +110,36 @@ impl<T: frame_system::Config> pallet_stoa_channels::WeightInfo for WeightInfo<T>
 			.saturating_add(T::DbWeight::get().writes((8_u64).saturating_mul(n.into())))
 			.saturating_add(Weight::from_parts(0, 11768).saturating_mul(n.into()))
 	}
+	fn settle_batch_foreign(n: u32, ) -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `2863 + n * (2488 ±0)`
+		//  Estimated: `13795 + n * (11768 ±0)`
+		// Minimum execution time: 407_749_000 picoseconds.
+		Weight::from_parts(407_749_000, 0)
+			.saturating_add(Weight::from_parts(0, 13795))
+			// Standard Error: 1_613_988
+			.saturating_add(Weight::from_parts(301_622_864, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(22))
+			.saturating_add(T::DbWeight::get().reads((13_u64).saturating_mul(n.into())))
+			.saturating_add(T::DbWeight::get().writes(12))
+			.saturating_add(T::DbWeight::get().writes((8_u64).saturating_mul(n.into())))
+			.saturating_add(Weight::from_parts(0, 11768).saturating_mul(n.into()))
+	}
+	fn settle_batch_rewarded(n: u32, ) -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `2863 + n * (2488 ±0)`
+		//  Estimated: `13795 + n * (11768 ±0)`
+		// Minimum execution time: 407_749_000 picoseconds.
+		Weight::from_parts(407_749_000, 0)
+			.saturating_add(Weight::from_parts(0, 13795))
+			// Standard Error: 1_613_988
+			.saturating_add(Weight::from_parts(301_622_864, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(22))
+			.saturating_add(T::DbWeight::get().reads((13_u64).saturating_mul(n.into())))
+			.saturating_add(T::DbWeight::get().writes(12))
+			.saturating_add(T::DbWeight::get().writes((8_u64).saturating_mul(n.into())))
+			.saturating_add(Weight::from_parts(0, 11768).saturating_mul(n.into()))
+	}
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Channels::Channels` (r:256 w:256)

@@ -54,6 +54,16 @@ impl<T: frame_system::Config> pallet_stoa_fee_split::WeightInfo for WeightInfo<T
 			.saturating_add(T::DbWeight::get().reads(37))
 			.saturating_add(T::DbWeight::get().writes(21))
 	}
+	fn pay_rewarded() -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `4633`
+		//  Estimated: `24526`
+		// Minimum execution time: 369_802_000 picoseconds.
+		Weight::from_parts(378_315_000, 0)
+			.saturating_add(Weight::from_parts(0, 24526))
+			.saturating_add(T::DbWeight::get().reads(37))
+			.saturating_add(T::DbWeight::get().writes(21))
+	}
 	/// Storage: `FeeSplit::NextSchedule` (r:1 w:1)
 	/// Proof: `FeeSplit::NextSchedule` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Pending` (r:1 w:1)

@@ -128,17 +128,18 @@ fn a4_payer_should_not_close_before_the_payee_had_a_whole_grace_period() {
 }
 
 #[test]
-fn a6_stranger_should_not_disturb_a_close_by_topping_up() {
+fn a6_topping_up_should_not_disturb_a_close() {
 	build_and_execute(|| {
 		let id = open(&PAYER, &PAYEE, 100);
 		assert_ok!(Channels::request_close(signed(PAYER), id));
 		run_to(MIN_GRACE);
-		assert_ok!(Channels::top_up(signed(PAYER2), id, 1));
+		assert_noop!(Channels::top_up(signed(PAYER2), id, 1), Error::<Test>::NotPayer);
+		assert_ok!(Channels::top_up(signed(PAYER), id, 1));
 		assert_eq!(view(id).ends, Some(1 + MIN_GRACE));
 		assert_noop!(Channels::cancel_close(signed(PAYER2), id), Error::<Test>::NotPayer);
 		run_to(1 + MIN_GRACE);
 		assert_ok!(finalize(vec![id]));
-		assert_eq!(free(&PAYER, &USD), CREDITS + 1);
+		assert_eq!(free(&PAYER, &USD), CREDITS);
 	});
 }
 
@@ -362,7 +363,8 @@ fn a23_state_should_decode_from_the_bytes_of_version_1() {
 		expected.extend(MIN_GRACE.to_le_bytes());
 		expected.push(1);
 		expected.extend((1 + MIN_GRACE).to_le_bytes());
-		expected.push(0);
+		expected.push(1);
+		expected.extend([0, 0]);
 		expected.extend(SCHEDULE.to_le_bytes());
 		expected.extend(0u64.to_le_bytes());
 		expected.extend(PAYER.encode());

@@ -93,6 +93,31 @@ fn cancel_close_should_open_the_channel_again() {
 }
 
 #[test]
+fn cancel_close_should_fail_when_the_sponsor_has_requested_the_close() {
+	build_and_execute(|| {
+		let cancel = |id| Channels::cancel_close(signed(AGENT), id);
+		let first = open(&AGENT, &PAYEE, 10);
+		assert_ok!(Channels::request_close(signed(OPERATOR), first));
+		assert_noop!(cancel(first), Error::<Test>::ClosedBySponsor);
+
+		// The agent was there before it; the sponsor neither shortens nor extends the grace period.
+		let second = open(&AGENT, &PAYEE, 10);
+		assert_ok!(Channels::request_close(signed(AGENT), second));
+		let ends = view(second).ends;
+		run_to(5);
+		assert_ok!(Channels::request_close(signed(OPERATOR), second));
+		assert_eq!(view(second).ends, ends);
+		assert_noop!(cancel(second), Error::<Test>::ClosedBySponsor);
+		for by in [OPERATOR, AGENT] {
+			let again = Channels::request_close(signed(by), second);
+			assert_noop!(again, Error::<Test>::AlreadyClosing);
+		}
+		run_to(ends.unwrap());
+		assert_ok!(finalize(vec![second]));
+	});
+}
+
+#[test]
 fn cancel_close_should_fail_when_the_caller_is_not_the_payer() {
 	build_and_execute(|| {
 		let id = open(&PAYER, &PAYEE, 100);

@@ -92,6 +92,8 @@ struct Row {
 	paid: Balance,
 	grace: BlockNumber,
 	ends: Option<BlockNumber>,
+	/// Who put up the deposit has requested the close.
+	sponsor_closes: bool,
 	depositor: AccountId,
 }
 
@@ -197,6 +199,7 @@ impl Model {
 				paid: 0,
 				grace,
 				ends: None,
+				sponsor_closes: false,
 				depositor,
 			},
 		);
@@ -211,6 +214,9 @@ impl Model {
 		let Some(row) = self.rows.get(&id).cloned() else { return is(Error::UnknownChannel) };
 		if row.ends.is_some_and(|ends| now >= ends) {
 			return is(Error::GraceOver);
+		}
+		if *by != row.payer && (row.payer != AGENT || *by != OPERATOR) {
+			return is(Error::NotPayer);
 		}
 		if *self.purse(by, &row.asset) < amount {
 			return Err(DispatchError::Other("credits"));
@@ -267,9 +273,12 @@ impl Model {
 		match self.rows.get_mut(&id) {
 			None => is(Error::UnknownChannel),
 			Some(row) if row.payer != *by && row.depositor != *by => is(Error::NotPayer),
-			Some(row) if row.ends.is_some() => is(Error::AlreadyClosing),
+			Some(row) if row.ends.is_some() && (row.sponsor_closes || row.payer == *by) => {
+				is(Error::AlreadyClosing)
+			},
 			Some(row) => {
-				row.ends = Some(now + row.grace);
+				row.ends = row.ends.or(Some(now + row.grace));
+				row.sponsor_closes = row.payer != *by;
 				Ok(())
 			},
 		}
@@ -282,6 +291,7 @@ impl Model {
 			Some(row) if row.payer != *by => is(Error::NotPayer),
 			Some(row) => match row.ends {
 				None => is(Error::NotClosing),
+				Some(_) if row.sponsor_closes => is(Error::ClosedBySponsor),
 				Some(ends) if now >= ends => is(Error::GraceOver),
 				Some(_) => {
 					row.ends = None;
@@ -358,6 +368,10 @@ impl Model {
 				paid: view.settled,
 				grace: view.grace,
 				ends: view.ends,
+				sponsor_closes: match crate::Channels::<Test>::get(id).unwrap().phase {
+					Phase::Open => false,
+					Phase::Closing { cancellable, .. } => !cancellable,
+				},
 				depositor: view.depositor,
 			};
 			assert_eq!(&seen, row);
@@ -470,7 +484,8 @@ fn run(ops: Vec<Op>) {
 					(model.item(claim, of), claim.forged)
 				});
 				let expected = model.close(&by, id, last);
-				(expected, Channels::close(signed(by), id, last.map(|(item, _)| item)))
+				let seen = Channels::close(signed(by), id, last.map(|(item, _)| item));
+				(expected, seen.map(drop).map_err(|refused| refused.error))
 			},
 			Op::Finalize { channels } => {
 				let ids: Vec<_> = channels.into_iter().map(|index| model.id(index)).collect();

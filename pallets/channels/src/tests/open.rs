@@ -44,6 +44,8 @@ fn open_should_lock_the_deposit_and_announce_the_channel() {
 			deposit: 300,
 			key: key(),
 			grace: 2 * MIN_GRACE,
+			lanes: 1,
+			cap: None,
 			nonce: 0,
 			schedule: SCHEDULE,
 			depositor: PAYER,
@@ -308,27 +310,40 @@ fn top_up_should_raise_the_deposit_and_nothing_else() {
 }
 
 #[test]
-fn top_up_should_come_from_the_caller_and_be_refunded_to_the_payer() {
+fn top_up_should_come_from_the_operator_and_be_refunded_to_the_payer() {
 	build_and_execute(|| {
-		let id = open(&PAYER, &PAYEE, 10);
+		let id = open(&AGENT, &PAYEE, 10);
 		assert_ok!(Channels::top_up(signed(OPERATOR), id, 5));
 		assert_eq!(free(&OPERATOR, &USD), CREDITS - 5);
 		assert_ok!(Channels::close(signed(PAYEE), id, None));
-		assert_eq!(free(&PAYER, &USD), CREDITS + 5);
+		assert_eq!(free(&AGENT, &USD), CREDITS + 5);
 	});
 }
 
 #[test]
-fn top_up_should_be_asked_as_a_withdrawal_when_the_caller_is_not_the_payer() {
+fn top_up_should_be_asked_as_a_withdrawal_when_the_operator_pays() {
 	build_and_execute(|| {
-		let id = open(&PAYER, &PAYEE, 10);
+		let id = open(&AGENT, &PAYEE, 10);
 		stoa_primitives::mock::MockSpendGuard::mock_ensure_may_withdraw(|who, to, _, amount| {
-			assert_eq!((who, to, amount), (&AGENT, &PAYER, 5));
+			assert_eq!((who, to, amount), (&OPERATOR, &AGENT, 5));
 			Err(DispatchError::Other("kept in"))
 		});
 		let refused = DispatchError::Other("kept in");
-		assert_noop!(Channels::top_up(signed(AGENT), id, 5), refused);
-		assert_ok!(Channels::top_up(signed(PAYER), id, 5));
+		assert_noop!(Channels::top_up(signed(OPERATOR), id, 5), refused);
+		assert_ok!(Channels::top_up(signed(AGENT), id, 5));
+	});
+}
+
+#[test]
+fn top_up_should_fail_when_the_caller_is_neither_payer_nor_its_operator() {
+	build_and_execute(|| {
+		for (payer, by) in
+			[(PAYER, OPERATOR), (PAYER, PAYEE), (AGENT, PAYER), (AGENT, PAYEE), (AGENT, STRANGER)]
+		{
+			let id = open(&payer, &PAYEE, 10);
+			assert_noop!(Channels::top_up(signed(by), id, 5), Error::<Test>::NotPayer);
+			assert_ok!(Channels::close(signed(PAYEE), id, None));
+		}
 	});
 }
 
@@ -361,7 +376,7 @@ fn top_up_should_fail_when_the_caller_lacks_credits() {
 	build_and_execute(|| {
 		let id = open(&PAYER, &PAYEE, 10);
 		let missing = DispatchError::Other("credits");
-		assert_noop!(Channels::top_up(signed(STRANGER), id, 5), missing);
+		assert_noop!(Channels::top_up(signed(PAYER), id, CREDITS), missing);
 	});
 }
 

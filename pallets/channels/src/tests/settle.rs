@@ -291,11 +291,45 @@ fn settle_batch_should_charge_the_work_that_was_done() {
 		let call = Call::<Test>::settle_batch { items: BoundedVec::truncate_from(items.clone()) };
 		let base = <()>::settle_batch(0);
 		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
-		// Declared: four plain items and one ecdsa item.
-		assert_eq!(call.get_dispatch_info().call_weight, base + step(4 * 1_000 + 5_000));
+		// Declared: four plain items and one ecdsa item, each to a payee of its own, with everybody
+		// rewarded.
+		let worst = 8_000 + 11_000;
+		assert_eq!(call.get_dispatch_info().call_weight, base + step(4_000 + 5_000 + 5 * worst));
 		// Done: one paid, one with a bad ecdsa signature, three that were cheap to skip.
 		let post = settle(PAYEE, items).unwrap();
 		assert_eq!(post.actual_weight, Some(base + step(1_000 + 5_000 + 3 * 100)));
+
+		// Rewarded; submitted by a stranger; refused by the settlement after it has done its work.
+		let weight = |by, gross| {
+			let cumulative = view(ids[0]).settled + gross;
+			settle(by, vec![item(ids[0], cumulative)]).unwrap().actual_weight.unwrap()
+		};
+		assert_eq!(weight(PAYEE, REWARDED_GROSS), base + step(9_000));
+		assert_ok!(Channels::request_close(signed(PAYER), ids[0]));
+		assert_eq!(weight(STRANGER, REWARDED_GROSS), base + step(20_000));
+		assert_eq!(weight(STRANGER, 1), base + step(12_000));
+		assert_eq!(weight(PAYEE, REFUSED_GROSS), base + step(20_000));
+		// What is refused as a whole costs a look at each item.
+		let twice = vec![item(ids[0], 10), item(ids[0], 11)];
+		let refused = settle(PAYEE, twice).unwrap_err().post_info;
+		assert_eq!(refused.actual_weight, Some(base + step(2 * 100)));
+	});
+}
+
+#[test]
+fn close_should_charge_the_work_that_was_done() {
+	build_and_execute(|| {
+		let close = |gross: Option<Balance>| {
+			let id = open(&PAYER, &PAYEE, 100);
+			let last = gross.map(|gross| item(id, gross));
+			Channels::close(signed(PAYEE), id, last).unwrap().actual_weight
+		};
+		// Declared for an ecdsa signature and all rewards: 4_000 and 8_000 more than a plain item.
+		let worst = <()>::close_settled();
+		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
+		assert_eq!(close(Some(REWARDED_GROSS)), Some(worst - step(4_000)));
+		assert_eq!(close(Some(1)), Some(worst - step(12_000)));
+		assert_eq!(close(None), None);
 	});
 }
 

@@ -135,7 +135,8 @@ impl Model {
 			},
 			Step::Withdraw { who, asset, amount, to } => {
 				let free = self.row(who, asset).free.checked_sub(*amount)?;
-				if *amount == 0 || (self.frozen && *asset == USD) {
+				let bound = self.accepted.get(asset).copied().unwrap_or_default();
+				if *amount == 0 || (self.frozen && *asset == USD) || (free > 0 && free < bound) {
 					return None;
 				}
 				self.set_free(who, asset, free);

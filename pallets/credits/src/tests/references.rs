@@ -51,7 +51,7 @@ fn references_should_be_one_per_row_when_an_account_has_several() {
 fn reference_should_stay_when_the_row_falls_below_the_dust_bound() {
 	build_and_execute(|| {
 		give(NOBODY, USD, USD_DUST);
-		assert_ok!(Credits::withdraw(signed(NOBODY), USD, USD_DUST - 1, BOB));
+		assert_ok!(lock(&NOBODY, USD, USD_DUST - 1, Channel));
 		assert_eq!((flag(USD), references()), (Some(true), 1));
 		assert_ok!(Credits::withdraw(signed(NOBODY), USD, 1, BOB));
 		assert_eq!((flag(USD), references()), (None, 0));

@@ -53,18 +53,41 @@ fn withdraw_should_fail_when_credits_are_missing() {
 	build_and_execute(|| {
 		give(ALICE, USD, 500);
 		give(BOB, USD, 500);
-		for (who, asset, amount) in [
-			(ALICE, USD, 501),
-			(ALICE, USD, Balance::MAX),
-			(ALICE, STOA, 1),
-			(CHARLIE, USD, 1),
-			(CHARLIE, AssetId::WithId(77), 1),
-		] {
+		for (who, asset, amount) in
+			[(ALICE, USD, 501), (ALICE, USD, Balance::MAX), (ALICE, STOA, 1), (CHARLIE, USD, 1)]
+		{
 			assert_noop!(
 				Credits::withdraw(signed(who), asset, amount, ALICE),
 				Error::<Test>::InsufficientCredits
 			);
 		}
+		assert_noop!(
+			Credits::withdraw(signed(ALICE), AssetId::WithId(77), 1, ALICE),
+			Error::<Test>::UnknownAsset
+		);
+	});
+}
+
+#[test]
+fn withdraw_should_leave_nothing_or_the_dust_bound() {
+	build_and_execute(|| {
+		give(ALICE, USD, 2 * USD_DUST);
+		for amount in [USD_DUST + 1, 2 * USD_DUST - 1] {
+			assert_noop!(
+				Credits::withdraw(signed(ALICE), USD, amount, BOB),
+				Error::<Test>::LeavesDust
+			);
+		}
+		assert_ok!(Credits::withdraw(signed(ALICE), USD, USD_DUST, BOB));
+		assert_ok!(Credits::withdraw(signed(ALICE), USD, USD_DUST, BOB));
+		assert_eq!(row(&ALICE, USD), None);
+		// An exit stays open from below the bound, and for an asset that is not accepted any more.
+		give(ALICE, USD, 2 * USD_DUST);
+		assert_ok!(lock(&ALICE, USD, USD_DUST + 1, LockReason::Channel));
+		assert_ok!(Credits::withdraw(signed(ALICE), USD, USD_DUST - 1, BOB));
+		give(ALICE, USD, 2 * USD_DUST);
+		assert_ok!(Credits::stop_accepting(RuntimeOrigin::root(), USD));
+		assert_ok!(Credits::withdraw(signed(ALICE), USD, 2 * USD_DUST - 1, BOB));
 	});
 }
 

@@ -56,7 +56,7 @@ fn mock_rewards(count: u8, part: u8) {
 			})
 			.collect();
 		let paid = amount * rewards.len() as Balance;
-		Distributed { rewards, growth_pool: pot - paid }
+		Distributed { rewards, sides: 2, growth_pool: pot - paid }
 	});
 }
 
@@ -94,7 +94,7 @@ proptest! {
 						});
 						let settled = FeeSplit::settle(slice(opened.settled, gross, opened.schedule));
 						assert_eq!(settled.is_ok(), gross > 0);
-						let shares = settled.unwrap_or_default();
+						let shares = settled.unwrap_or_default().shares;
 						assert_eq!(shares.total(), Some(gross));
 						assert_eq!(purse(USD, LockReason::Channel), locked - gross);
 						opened.settled += gross;

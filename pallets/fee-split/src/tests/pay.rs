@@ -2,8 +2,9 @@ use crate::{mock::*, Error, Event, LifetimeTotals, Totals};
 use frame_support::{assert_noop, assert_ok};
 use sp_runtime::DispatchError;
 use stoa_primitives::{
-	mock::MockSpendGuard,
+	mock::{MockRewards, MockSpendGuard},
 	money::{Shares, Source},
+	referral::{Distributed, MAX_DEPTH},
 	Balance,
 };
 
@@ -134,5 +135,28 @@ fn pay_should_fail_when_the_origin_is_not_signed() {
 			FeeSplit::pay(RuntimeOrigin::root(), PROVIDER, USD, 1, [7; 32]),
 			DispatchError::BadOrigin
 		);
+	});
+}
+
+#[test]
+fn pay_should_give_back_the_weight_of_rewards_that_there_were_not() {
+	build_and_execute(|| {
+		let weight = || {
+			let info = FeeSplit::pay(signed(PAYER), PROVIDER, USD, 1_000, [7; 32]).unwrap();
+			info.actual_weight.unwrap().ref_time()
+		};
+		// One side and one reward: 2 of 8 parts.
+		assert_eq!(weight(), 1_000 + 8_000 / 8 * 2);
+		MockRewards::mock_distribute(|_, _, _, pot| Distributed {
+			growth_pool: pot,
+			..Default::default()
+		});
+		assert_eq!(weight(), 1_000);
+		MockRewards::mock_distribute(|_, _, _, pot| Distributed {
+			rewards: vec![reward(1); 2 * MAX_DEPTH],
+			sides: 2,
+			growth_pool: pot - 6,
+		});
+		assert_eq!(weight(), 9_000);
 	});
 }

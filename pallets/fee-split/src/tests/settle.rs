@@ -5,7 +5,7 @@ use stoa_primitives::{
 	mock::MockRewards,
 	money::{LockReason, Shares, Source},
 	referral::{Distributed, MAX_DEPTH},
-	traits::{Settle, Settlement},
+	traits::{Receipt, Settle, Settlement},
 	Balance,
 };
 
@@ -13,8 +13,10 @@ use stoa_primitives::{
 fn settle_should_pay_from_the_purse_of_the_source() {
 	build_and_execute(|| {
 		fund_channel(1_000);
-		let shares = FeeSplit::settle(slice(0, 400, 0));
-		assert_eq!(shares, Ok(Shares { provider: 340, platform: 40, referral: 20 }));
+		let shares = Shares { provider: 340, platform: 40, referral: 20 };
+		// One side, one reward.
+		let receipt = Receipt { shares, referral_work: 2 };
+		assert_eq!(FeeSplit::settle(slice(0, 400, 0)), Ok(receipt));
 		assert_eq!(purse(USD, LockReason::Channel), 600);
 		assert_eq!((free(&PROVIDER, USD), free(&PLATFORM, USD)), (340, 40));
 		assert!(matches!(
@@ -59,7 +61,7 @@ fn settle_should_keep_the_rates_of_a_channel_when_the_schedule_has_changed() {
 		assert_ok!(propose(80, 15, 5));
 		at(FeeSplit::pending().unwrap().1);
 		assert_ne!(FeeSplit::current_schedule(), opened_under);
-		let shares = FeeSplit::settle(slice(1_000, 1_000, opened_under)).unwrap();
+		let Receipt { shares, .. } = FeeSplit::settle(slice(1_000, 1_000, opened_under)).unwrap();
 		assert_eq!(shares, Shares { provider: 850, platform: 100, referral: 50 });
 	});
 }
@@ -79,7 +81,7 @@ fn settle_should_pay_the_pool_alone_when_nobody_is_rewarded() {
 	build_and_execute(|| {
 		MockRewards::mock_distribute(|asset, payer, provider, pot| {
 			assert_eq!((asset, payer, provider, pot), (&USD, &PAYER, &PROVIDER, 50));
-			Distributed { rewards: vec![], growth_pool: pot }
+			Distributed { growth_pool: pot, ..Default::default() }
 		});
 		fund_channel(1_000);
 		assert_ok!(FeeSplit::settle(slice(0, 1_000, 0)));
@@ -138,13 +140,18 @@ fn settle_should_fail_and_leave_nothing_when_the_purse_runs_short() {
 
 #[test]
 fn settle_should_fail_and_leave_nothing_when_the_distribution_is_not_the_pot() {
-	let refused: [fn(Balance) -> Distributed; 6] = [
-		|pot| Distributed { rewards: vec![reward(pot + 1)], growth_pool: 0 },
-		|pot| Distributed { rewards: vec![reward(pot)], growth_pool: 1 },
-		|pot| Distributed { rewards: vec![reward(pot - 1)], growth_pool: 0 },
+	let refused: [fn(Balance) -> Distributed; 7] = [
+		|pot| Distributed { sides: 3, growth_pool: pot, ..Default::default() },
+		|pot| Distributed { rewards: vec![reward(pot + 1)], sides: 1, growth_pool: 0 },
+		|pot| Distributed { rewards: vec![reward(pot)], sides: 1, growth_pool: 1 },
+		|pot| Distributed { rewards: vec![reward(pot - 1)], sides: 1, growth_pool: 0 },
 		|_| Distributed::default(),
-		|_| Distributed { rewards: vec![reward(Balance::MAX), reward(51)], growth_pool: 0 },
-		|_| Distributed { rewards: vec![reward(1)], growth_pool: Balance::MAX },
+		|_| Distributed {
+			rewards: vec![reward(Balance::MAX), reward(51)],
+			sides: 1,
+			growth_pool: 0,
+		},
+		|_| Distributed { rewards: vec![reward(1)], sides: 1, growth_pool: Balance::MAX },
 	];
 	for distributed in refused {
 		build_and_execute(|| {
@@ -167,6 +174,7 @@ fn settle_should_fail_when_there_are_more_rewards_than_two_sides_can_have() {
 		let many = |count: usize| {
 			MockRewards::mock_distribute(move |_, _, _, pot| Distributed {
 				rewards: vec![reward(1); count],
+				sides: 2,
 				growth_pool: pot - count as Balance,
 			});
 		};
@@ -216,6 +224,6 @@ fn settle_should_divide_any_amount_when_it_is_the_largest() {
 		MockLedger::mock_pay_locked(|_, _, _, _| Ok(()));
 		assert!(Schedules::<Test>::contains_key(0));
 		let shares = FeeSplit::settle(slice(0, Balance::MAX, 0)).unwrap();
-		assert_eq!(shares.total(), Some(Balance::MAX));
+		assert_eq!(shares.shares.total(), Some(Balance::MAX));
 	});
 }

@@ -38,6 +38,7 @@ fn distribute_should_reward_both_sides_up_to_three_levels() {
 					reward(2, 5, 3, 100),
 					reward(7, 6, 1, 700),
 				],
+				sides: 2,
 				growth_pool: 300,
 			}
 		);
@@ -65,6 +66,7 @@ fn distribute_should_send_odd_units_and_remainders_to_the_pool() {
 			distribute(&USD, 5, 9, 51),
 			Distributed {
 				rewards: vec![reward(4, 5, 1, 17), reward(3, 5, 2, 5), reward(2, 5, 3, 2)],
+				sides: 1,
 				growth_pool: 27,
 			}
 		);
@@ -79,7 +81,7 @@ fn distribute_should_leave_out_rewards_of_nothing() {
 		// half 4: 70 % is 2, 20 % and 10 % are 0.
 		assert_eq!(
 			distribute(&USD, 5, 9, 8),
-			Distributed { rewards: vec![reward(4, 5, 1, 2)], growth_pool: 6 }
+			Distributed { rewards: vec![reward(4, 5, 1, 2)], sides: 1, growth_pool: 6 }
 		);
 	});
 }
@@ -90,7 +92,7 @@ fn distribute_should_send_all_to_the_pool_when_a_unit_cannot_be_halved() {
 		for pot in [0, 1] {
 			assert_storage_noop!(assert_eq!(
 				distribute(&USD, 5, 6, pot),
-				Distributed { rewards: vec![], growth_pool: pot }
+				Distributed { growth_pool: pot, ..Default::default() }
 			));
 		}
 	});
@@ -101,7 +103,7 @@ fn distribute_should_send_all_to_the_pool_when_nobody_was_brought() {
 	with_edges(|| {
 		assert_storage_noop!(assert_eq!(
 			distribute(&USD, 8, 9, 2_000),
-			Distributed { rewards: vec![], growth_pool: 2_000 }
+			Distributed { growth_pool: 2_000, ..Default::default() }
 		));
 	});
 }
@@ -111,7 +113,7 @@ fn distribute_should_send_all_to_the_pool_when_the_asset_has_no_cap() {
 	with_edges(|| {
 		assert_storage_noop!(assert_eq!(
 			distribute(&EUR, 5, 6, 2_000),
-			Distributed { rewards: vec![], growth_pool: 2_000 }
+			Distributed { growth_pool: 2_000, ..Default::default() }
 		));
 	});
 }
@@ -124,7 +126,7 @@ fn distribute_should_pay_within_the_window_only() {
 		run_to(1 + 365 * DAYS);
 		assert_storage_noop!(assert_eq!(
 			distribute(&USD, 5, 9, 2_000),
-			Distributed { rewards: vec![], growth_pool: 2_000 }
+			Distributed { growth_pool: 2_000, ..Default::default() }
 		));
 	});
 }
@@ -157,12 +159,13 @@ fn distribute_should_pay_up_to_the_cap_of_each_referee() {
 			distribute(&USD, 5, 9, 2_000),
 			Distributed {
 				rewards: vec![reward(4, 5, 1, 700), reward(3, 5, 2, 100)],
+				sides: 1,
 				growth_pool: 1_200,
 			}
 		);
 		assert_eq!(
 			distribute(&USD, 5, 6, 2_000),
-			Distributed { rewards: vec![reward(7, 6, 1, 700)], growth_pool: 1_300 }
+			Distributed { rewards: vec![reward(7, 6, 1, 700)], sides: 2, growth_pool: 1_300 }
 		);
 		assert_eq!(totals(5), (1_800, 1_200));
 		// Lowering the cap takes nothing back.
@@ -180,6 +183,7 @@ fn distribute_should_skip_referrers_that_are_not_active() {
 			distribute(&USD, 5, 9, 2_000),
 			Distributed {
 				rewards: vec![reward(3, 5, 2, 200), reward(2, 5, 3, 100)],
+				sides: 1,
 				growth_pool: 1_700,
 			}
 		);
@@ -195,7 +199,7 @@ fn distribute_should_skip_referrers_of_a_side_s_operator() {
 		enlist(2, 9);
 		assert_eq!(
 			distribute(&USD, 5, 9, 2_000),
-			Distributed { rewards: vec![reward(3, 5, 2, 200)], growth_pool: 1_800 }
+			Distributed { rewards: vec![reward(3, 5, 2, 200)], sides: 1, growth_pool: 1_800 }
 		);
 	});
 }
@@ -246,7 +250,7 @@ fn distribute_should_follow_the_terms() {
 		assert_ok!(Referrals::set_terms(root(), Terms { levels, window: 10 }));
 		assert_eq!(
 			distribute(&USD, 5, 9, 2_000),
-			Distributed { rewards: vec![reward(4, 5, 1, 500)], growth_pool: 1_500 }
+			Distributed { rewards: vec![reward(4, 5, 1, 500)], sides: 1, growth_pool: 1_500 }
 		);
 		assert_ok!(Referrals::set_terms(root(), Terms { levels, window: 0 }));
 		assert!(distribute(&USD, 5, 9, 2_000).rewards.is_empty());
@@ -257,7 +261,7 @@ fn distribute_should_follow_the_terms() {
 fn distribute_should_hold_at_the_end_of_the_numbers() {
 	with_edges(|| {
 		assert_ok!(Referrals::set_cap(root(), USD, Balance::MAX));
-		let Distributed { rewards, growth_pool } = distribute(&USD, 5, 6, Balance::MAX);
+		let Distributed { rewards, growth_pool, .. } = distribute(&USD, 5, 6, Balance::MAX);
 		let paid: Balance = rewards.iter().map(|r| r.amount).sum();
 		assert_eq!(paid + growth_pool, Balance::MAX);
 		// Totals saturate and never pay more for it.

@@ -59,7 +59,10 @@ impl World {
 		let amount = amount.of(self.free(&by, &asset), 2);
 		let arrives = configs::Tokens::can_deposit(asset.clone(), &to, amount, Provenance::Extant)
 			== DepositConsequence::Success;
-		let expected = amount > 0 && amount <= self.free(&by, &asset) && arrives;
+		let bound = Credits::accepted_assets().into_iter().find(|(id, _)| *id == asset);
+		let leaves_dust = |rest| rest > 0 && bound.is_some_and(|(_, bound)| rest < bound);
+		let rest = self.free(&by, &asset).checked_sub(amount);
+		let expected = amount > 0 && arrives && rest.is_some_and(|rest| !leaves_dust(rest));
 		let result = dispatch(signed(&by), crate::tests::withdraw(&asset, amount, &to));
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
@@ -174,8 +177,17 @@ impl World {
 			assert!(!self.authorised.contains_key(&id), "an id has returned");
 			self.debit(&payer, &asset, deposit);
 			let schedule = self.schedule();
-			let open =
-				Open { payer, payee, asset, deposit, settled: 0, grace, ends: None, schedule };
+			let open = Open {
+				payer,
+				payee,
+				asset,
+				deposit,
+				settled: 0,
+				grace,
+				ends: None,
+				sponsor_closes: false,
+				schedule,
+			};
 			self.channels.insert(id, open);
 			self.authorised.insert(id, 0);
 			self.opened.push((id, key));
@@ -188,8 +200,11 @@ impl World {
 		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
 		let asset = open.as_ref().map_or(DUSD, |open| open.asset.clone());
 		let amount = amount.of(self.free(&by, &asset), 2);
-		let expected = open.is_some_and(|open| open.ends.is_none_or(|ends| now() < ends))
-			&& amount > 0
+		let expected = open.is_some_and(|open| {
+			let operator = Agents::operator_of(open.payer.clone());
+			open.ends.is_none_or(|ends| now() < ends)
+				&& (by == open.payer || operator.as_ref() == Some(&by))
+		}) && amount > 0
 			&& amount <= self.free(&by, &asset);
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::top_up { id, amount });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
@@ -251,13 +266,18 @@ impl World {
 		let depositor = Channels::channel(id).map(|view| view.depositor);
 		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
 		let expected = open.as_ref().is_some_and(|open| {
-			open.ends.is_none() && (by == open.payer || Some(&by) == depositor.as_ref())
+			if by == open.payer {
+				open.ends.is_none()
+			} else {
+				!open.sponsor_closes && Some(&by) == depositor.as_ref()
+			}
 		});
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::request_close { id });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
 			let open = self.channels.get_mut(&id).expect("it is there");
-			open.ends = Some(now() + open.grace);
+			open.ends = open.ends.or(Some(now() + open.grace));
+			open.sponsor_closes = by != open.payer;
 		}
 	}
 
@@ -265,9 +285,9 @@ impl World {
 		let (id, _) = self.channel(channel);
 		let open = self.channels.get(&id).cloned();
 		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
-		let expected = open
-			.as_ref()
-			.is_some_and(|open| by == open.payer && open.ends.is_some_and(|ends| now() < ends));
+		let expected = open.as_ref().is_some_and(|open| {
+			by == open.payer && !open.sponsor_closes && open.ends.is_some_and(|ends| now() < ends)
+		});
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::cancel_close { id });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
