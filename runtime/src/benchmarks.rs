@@ -52,7 +52,14 @@ impl pallet_asset_tx_payment::BenchmarkHelperTrait<AccountId, AssetId, AssetId> 
 	}
 
 	fn setup_balances_and_pool(asset: AssetId, account: AccountId) {
-		use frame_support::traits::fungible::Mutate;
+		use frame_support::{
+			storage::{storage_prefix, unhashed},
+			traits::fungible::Mutate,
+		};
+		// A block whose author has no row yet.
+		let author = AccountId::new([0xA0; 32]);
+		unhashed::put(&storage_prefix(b"Authorship", b"Author"), &author);
+		assert_eq!(Authorship::author(), Some(author));
 		Balances::mint_into(&account, units::STOA).expect("far from the largest balance");
 		Credits::benchmark_deposit(&account, &asset, 1_000_000 * genesis_presets::DOLLAR);
 	}

@@ -154,7 +154,7 @@ impl pallet_asset_tx_payment::Config for Runtime {
 	type Fungibles = Credits;
 	type OnChargeAssetTransaction = FungiblesAdapter<FeeRates, DealWithCreditFees>;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_asset_tx_payment::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_asset_tx_payment::WeightInfo<Runtime>;
 }
 
 impl pallet_asset_rate::Config for Runtime {

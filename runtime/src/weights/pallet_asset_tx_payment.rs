@@ -22,36 +22,36 @@ impl<T: frame_system::Config> pallet_asset_tx_payment::WeightInfo for WeightInfo
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
 		//  Estimated: `0`
-		// Minimum execution time: 1_091_000 picoseconds.
-		Weight::from_parts(1_172_000, 0)
+		// Minimum execution time: 1_031_000 picoseconds.
+		Weight::from_parts(1_121_000, 0)
 			.saturating_add(Weight::from_parts(0, 0))
 	}
-	/// Storage: `System::Account` (r:2 w:2)
+	/// Storage: `System::Account` (r:3 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn charge_asset_tx_payment_native() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `204`
-		//  Estimated: `6196`
-		// Minimum execution time: 74_401_000 picoseconds.
-		Weight::from_parts(76_384_000, 0)
-			.saturating_add(Weight::from_parts(0, 6196))
-			.saturating_add(T::DbWeight::get().reads(2))
+		//  Estimated: `8799`
+		// Minimum execution time: 76_874_000 picoseconds.
+		Weight::from_parts(78_166_000, 0)
+			.saturating_add(Weight::from_parts(0, 8799))
+			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	/// Storage: `AssetRate::ConversionRateToNative` (r:1 w:0)
 	/// Proof: `AssetRate::ConversionRateToNative` (`max_values`: None, `max_size`: Some(36), added: 2511, mode: `MaxEncodedLen`)
-	/// Storage: `Credits::Free` (r:2 w:2)
+	/// Storage: `Credits::Free` (r:3 w:3)
 	/// Proof: `Credits::Free` (`max_values`: None, `max_size`: Some(86), added: 2561, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Accepted` (r:1 w:0)
 	/// Proof: `Credits::Accepted` (`max_values`: None, `max_size`: Some(37), added: 2512, mode: `MaxEncodedLen`)
 	fn charge_asset_tx_payment_asset() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `349`
-		//  Estimated: `6112`
-		// Minimum execution time: 75_683_000 picoseconds.
-		Weight::from_parts(79_489_000, 0)
-			.saturating_add(Weight::from_parts(0, 6112))
-			.saturating_add(T::DbWeight::get().reads(4))
-			.saturating_add(T::DbWeight::get().writes(2))
+		//  Estimated: `8673`
+		// Minimum execution time: 88_472_000 picoseconds.
+		Weight::from_parts(91_797_000, 0)
+			.saturating_add(Weight::from_parts(0, 8673))
+			.saturating_add(T::DbWeight::get().reads(5))
+			.saturating_add(T::DbWeight::get().writes(3))
 	}
 }
