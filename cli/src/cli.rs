@@ -32,7 +32,8 @@ pub struct Global {
 	#[arg(long, global = true, env = "STOA_KEY", value_name = "NAME")]
 	pub key: Option<String>,
 	/// Pay transaction fees from credits of this asset (an id, or `native`), or with `account` from
-	/// the account's own native tokens, which is what happens unless it has none.
+	/// the account's own native tokens. Unless given: native tokens if the account has enough, else
+	/// credits of asset 1.
 	#[arg(long, global = true, env = "STOA_FEES", value_name = "ASSET")]
 	pub fees: Option<String>,
 	/// Log what happens to standard error; twice for more.
@@ -56,7 +57,7 @@ pub enum Command {
 	Deposit(Deposit),
 	/// Turn credits back into assets.
 	Withdraw(Withdraw),
-	/// Show what an account owns.
+	/// Show what an account owns, and what it has locked in channels.
 	Balances(Balances),
 	/// Pay an agent once, without a channel.
 	Pay(Pay),
@@ -154,7 +155,7 @@ pub struct Consent {
 	/// Who will answer for the agent that `--key` names.
 	#[arg(value_name = "OPERATOR")]
 	pub operator: String,
-	/// How long the consent can be used: like 30m, 1h, 7d.
+	/// How long the consent can be used: like 30m, 1h, and 1d at most on the development chain.
 	#[arg(long, default_value = "1h", value_name = "TIME")]
 	pub valid: String,
 }
@@ -167,7 +168,7 @@ pub enum Referral {
 		/// 4 to 24 of `a`–`z`, `0`–`9` and `-`.
 		code: String,
 	},
-	/// Show an account's referrer and code.
+	/// Show who brought an account, and its own codes.
 	Show(OneAgent),
 }
 
@@ -277,7 +278,7 @@ pub enum Channel {
 		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
 		#[arg(long, value_name = "FILE")]
 		store: Option<PathBuf>,
-		/// Close although no store of vouchers is here: what was not settled is given up.
+		/// Close although no voucher of this channel is here: what was not settled is given up.
 		#[arg(long)]
 		without_voucher: bool,
 	},
@@ -287,11 +288,15 @@ pub enum Channel {
 		#[arg(required = true, num_args = 1..=64)]
 		ids: Vec<String>,
 	},
-	/// As the payee: settle every voucher in the store.
+	/// As the payee: settle what the vouchers in the store are worth.
 	Settle {
 		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
 		#[arg(long, value_name = "FILE")]
 		store: Option<PathBuf>,
+		/// Leave smaller claims alone, unless their channel closes; unless given, claims that do not
+		/// pay the fee of a settlement. 0 settles all.
+		#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+		min_claim: Option<String>,
 		/// In what.
 		#[command(flatten)]
 		asset: InAsset,
@@ -315,9 +320,20 @@ pub struct Call {
 	/// The most that this call may cost, like 0.001.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub max_price: String,
-	/// When there is no channel to the seller, open one with this deposit.
+	/// When there is no open channel to the seller, open one with this deposit: at most once for each
+	/// run of the command, so for each seller and each time that a channel has ended.
 	#[arg(long, value_name = "DEPOSIT", allow_hyphen_values = true)]
 	pub open: Option<String>,
+	/// When the deposit runs out, lock this much more, at most once for each run and within --budget.
+	#[arg(long, value_name = "AMOUNT", requires = "budget", allow_hyphen_values = true)]
+	pub top_up: Option<String>,
+	/// The most that --top-up may bring the deposit of one channel to, over the channel's life.
+	#[arg(long, value_name = "TOTAL", requires = "top_up", allow_hyphen_values = true)]
+	pub budget: Option<String>,
+	/// The most that the seller may take, over a channel's life, for calls to which no answer came;
+	/// three times --max-price unless given.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub max_unanswered: Option<String>,
 	/// Seconds to wait for the answer.
 	#[arg(long, default_value_t = 60, value_name = "SECONDS")]
 	pub timeout: u64,
@@ -350,6 +366,10 @@ pub struct Serve {
 	/// Settle as soon as this much is owed; a hundred thousand calls' worth unless given.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub settle_above: Option<String>,
+	/// Leave smaller claims alone, unless their channel closes; unless given, claims that do not pay
+	/// the fee of a settlement at the start. 0 settles all.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub min_claim: Option<String>,
 	/// In what.
 	#[command(flatten)]
 	pub asset: InAsset,
@@ -413,6 +433,7 @@ mod tests {
 			"stoa",
 			"stoa nonsense",
 			"stoa call http://x",
+			"stoa call http://x --max-price 1 --top-up 1",
 			"stoa demo --calls 0",
 			"stoa channel finalize",
 		] {
@@ -437,8 +458,9 @@ mod tests {
 			"stoa channel cancel-close 0x00",
 			"stoa channel close 0x00",
 			"stoa channel finalize 0x00 0x01",
-			"stoa channel settle",
+			"stoa channel settle --min-claim 0",
 			"stoa call http://x -X POST -d @file -H a:b -H c:d --max-price 0.1 --open 1",
+			"stoa call http://x --max-price 0.1 --top-up 1 --budget 10 --max-unanswered 0.2",
 			"stoa serve --upstream http://127.0.0.1:8080 --price 0.0001",
 			"stoa demo --calls 10 --consumers 2",
 		] {

@@ -3,6 +3,7 @@
 use crate::{
 	amount::Unit,
 	cli::Global,
+	fees::FeeSource,
 	keys::{is_name, private_dir, KeyPair, KeyRing},
 	output::{note, Failure, Format},
 };
@@ -13,16 +14,17 @@ use std::{
 	time::{Duration, Instant},
 };
 use stoa_client::{
-	chain::{
-		parse_hash, At, Call, Chain, ConnectOptions, FeeAsset, SubmitOptions, Submitted, Wait,
-	},
+	chain::{parse_hash, At, Call, Chain, ConnectOptions, SubmitOptions, Submitted, Wait},
 	keys::parse_account,
 	store::{RedbStore, Store, StoreError},
 };
 use stoa_primitives::{channel::ChannelId, AccountId, AssetId};
 
 /// How long to wait for a store that another command of this machine has open.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+pub const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait until the newest block is final: many times what a chain needs that works.
+const FINALITY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What commands share.
 pub struct Context {
@@ -149,31 +151,50 @@ impl Context {
 		}
 	}
 
-	/// How extrinsics of `key` are sent and paid for.
+	/// The asset `asset`, as people know it.
 	///
-	/// Without `--fees`, an account that owns native tokens pays with them, any other with its
-	/// credits in the development stablecoin.
+	/// # Errors
+	///
+	/// When the chain has no such asset.
+	pub async fn unit_of(&self, chain: &Chain, asset: &AssetId) -> Result<Unit, Failure> {
+		match asset {
+			AssetId::Native => Ok(Unit::native()),
+			AssetId::WithId(id) => self.unit(chain, &id.to_string()).await,
+		}
+	}
+
+	/// The unit of a fee that was paid in `asset`, or in native tokens. When the asset's decimals cannot
+	/// be read, the fee is shown in smallest units: what was done must not look as if it had failed.
+	pub async fn fee_unit(&self, chain: &Chain, asset: Option<&AssetId>) -> Unit {
+		let asset = asset.cloned().unwrap_or(AssetId::Native);
+		match self.unit_of(chain, &asset).await {
+			Ok(unit) => unit,
+			Err(_) => Unit { symbol: show_asset(&asset), asset, decimals: 0 },
+		}
+	}
+
+	/// From what fees are paid.
+	///
+	/// # Errors
+	///
+	/// When `--fees` names no asset.
+	pub fn fees(&self) -> Result<FeeSource, Failure> {
+		FeeSource::new(self.global.fees.as_deref())
+	}
+
+	/// How `call` of `key` is sent and paid for, waiting for a block that has it.
 	///
 	/// # Errors
 	///
 	/// When the node cannot be asked.
-	pub async fn options(&self, chain: &Chain, key: &KeyPair) -> Result<SubmitOptions, Failure> {
-		let fee = match self.global.fees.as_deref() {
-			Some("account") => FeeAsset::Native,
-			Some(asset) => FeeAsset::Credits(parse_asset(asset)?),
-			None => {
-				let native = chain.native_balance(&key.account_id(), At::Best).await?;
-				let asset = Unit::development().asset;
-				match native.free > 0 {
-					true => FeeAsset::Native,
-					false if chain.credits(&key.account_id(), &asset, At::Best).await? > 0 => {
-						FeeAsset::Credits(asset)
-					},
-					false => FeeAsset::Native,
-				}
-			},
-		};
-		Ok(SubmitOptions { wait: Wait::InBlock, fee, ..SubmitOptions::default() })
+	pub async fn options(
+		&self,
+		chain: &Chain,
+		key: &KeyPair,
+		call: &Call,
+	) -> Result<SubmitOptions, Failure> {
+		let fee = self.fees()?.choose(chain, &key.account, call).await?;
+		Ok(SubmitOptions { fee, ..SubmitOptions::in_block() })
 	}
 
 	/// As [`Context::options`], waiting until the block is final: for outcomes that must not be
@@ -186,8 +207,9 @@ impl Context {
 		&self,
 		chain: &Chain,
 		key: &KeyPair,
+		call: &Call,
 	) -> Result<SubmitOptions, Failure> {
-		let options = self.options(chain, key).await?;
+		let options = self.options(chain, key, call).await?;
 		Ok(SubmitOptions { wait: Wait::Finalized, ..options })
 	}
 
@@ -202,8 +224,22 @@ impl Context {
 		call: &Call,
 		key: &KeyPair,
 	) -> Result<Submitted, Failure> {
-		let options = self.options(chain, key).await?;
+		let options = self.options(chain, key, call).await?;
 		Ok(chain.submit(call, &key.account, options).await?)
+	}
+
+	/// Wait until the block that is best now is final. Returns whether that came to pass in time.
+	///
+	/// # Errors
+	///
+	/// When the node cannot be asked.
+	pub async fn reaches_finality(&self, chain: &Chain) -> Result<bool, Failure> {
+		let best = chain.block(At::Best).await?;
+		let last = chain.wait_for_block(best.number, true);
+		match tokio::time::timeout(FINALITY_PATIENCE, last).await {
+			Ok(waited) => waited.map(|_| true).map_err(Failure::from),
+			Err(_) => Ok(false),
+		}
 	}
 
 	/// Where the payer of `account` keeps what it has signed on `chain`.
@@ -228,12 +264,12 @@ impl Context {
 	}
 }
 
-/// Open a store, made if it is not there. Waits for another command that has it open.
+/// Open a store, made if it is not there. Waits up to `patience` for another command that has it open.
 ///
 /// # Errors
 ///
 /// When it stays in use or cannot be opened.
-pub async fn open_store(path: &Path) -> Result<Arc<dyn Store>, Failure> {
+pub async fn open_store(path: &Path, patience: Duration) -> Result<Arc<dyn Store>, Failure> {
 	let cannot = |error: &dyn std::fmt::Display| {
 		Failure::new(
 			format!("the store {} cannot be opened: {error}", path.display()),
@@ -247,7 +283,7 @@ pub async fn open_store(path: &Path) -> Result<Arc<dyn Store>, Failure> {
 	loop {
 		match RedbStore::open(path) {
 			Ok(store) => return Ok(Arc::new(store)),
-			Err(StoreError::InUse(_)) if since.elapsed() < STORE_PATIENCE => {
+			Err(StoreError::InUse(_)) if since.elapsed() < patience => {
 				tokio::time::sleep(Duration::from_millis(50)).await;
 			},
 			Err(error @ StoreError::InUse(_)) => {
@@ -274,6 +310,22 @@ pub fn parse_asset(text: &str) -> Result<AssetId, Failure> {
 		text => text.parse().map(AssetId::WithId).map_err(|_| {
 			Failure::new(format!("`{text}` is no asset"), "give its number, like 1, or `native`")
 		}),
+	}
+}
+
+/// An asset in words.
+pub fn show_asset(asset: &AssetId) -> String {
+	match asset {
+		AssetId::Native => "the native token".into(),
+		AssetId::WithId(id) => format!("asset {id}"),
+	}
+}
+
+/// How an asset is named on the command line.
+pub fn asset_argument(asset: &AssetId) -> String {
+	match asset {
+		AssetId::Native => "native".into(),
+		AssetId::WithId(id) => id.to_string(),
 	}
 }
 

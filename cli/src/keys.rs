@@ -186,6 +186,21 @@ impl KeyRing {
 		Ok((self.import(name, &mnemonic)?, mnemonic))
 	}
 
+	/// Remove the key stored under `name`, for good.
+	///
+	/// # Errors
+	///
+	/// When the file cannot be removed.
+	pub fn remove(&self, name: &str) -> Result<(), Failure> {
+		let path = self.path(name)?;
+		fs::remove_file(&path).map_err(|error| {
+			Failure::new(
+				format!("the key file {} cannot be removed: {error}", path.display()),
+				"remove it yourself",
+			)
+		})
+	}
+
 	/// Store an existing secret under `name`.
 	///
 	/// # Errors
@@ -403,6 +418,15 @@ mod tests {
 		let locked = ring.import("b", &format!("{PHRASE}//x///secret")).unwrap();
 		let direct = sr25519::Pair::from_string(&format!("{PHRASE}//x///secret"), None).unwrap();
 		assert_eq!(locked.account_id(), AccountId::new(direct.public().0));
+	}
+
+	#[test]
+	fn removed_keys_should_be_gone() {
+		let (_home, ring) = ring();
+		ring.create("alpha").unwrap();
+		ring.remove("alpha").unwrap();
+		assert!(ring.find("alpha").unwrap().is_none());
+		assert!(ring.remove("alpha").err().unwrap().cause.contains("alpha.json"));
 	}
 
 	#[test]

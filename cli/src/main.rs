@@ -10,8 +10,10 @@ mod commands;
 mod context;
 mod demo;
 mod errors;
+mod fees;
 mod keys;
 mod output;
+mod settling;
 mod signals;
 mod time;
 
@@ -47,17 +49,12 @@ fn main() -> ExitCode {
 				))
 			})
 		});
-	match outcome {
-		Ok(Outcome { report, failure }) => {
-			report.print(format);
-			match failure {
-				None => ExitCode::SUCCESS,
-				Some(failure) => {
-					failure.print(format);
-					ExitCode::FAILURE
-				},
-			}
-		},
+	let ended = outcome.and_then(|Outcome { report, failure }| {
+		report.map_or(Ok(()), |report| report.print(format))?;
+		failure.map_or(Ok(()), Err)
+	});
+	match ended {
+		Ok(()) => ExitCode::SUCCESS,
 		Err(failure) => {
 			failure.print(format);
 			ExitCode::FAILURE
@@ -67,20 +64,17 @@ fn main() -> ExitCode {
 
 /// What a command has to say, and whether it failed all the same.
 struct Outcome {
-	report: Report,
+	/// `None` when the command has printed it itself.
+	report: Option<Report>,
 	failure: Option<Failure>,
-}
-
-impl From<Report> for Outcome {
-	fn from(report: Report) -> Self {
-		Self { report, failure: None }
-	}
 }
 
 async fn run(context: Context, command: Command) -> Result<Outcome, Failure> {
 	let context = &context;
 	let report = match &command {
-		Command::Keys(command) => commands::keys::run(context, command)?,
+		Command::Keys(command) => {
+			return Ok(Outcome { report: commands::keys::run(context, command)?, failure: None })
+		},
 		Command::Agent(command) => commands::agent::run(context, command).await?,
 		Command::Referral(command) => commands::referral::run(context, command).await?,
 		Command::Deposit(args) => commands::money::deposit(context, args).await?,
@@ -92,10 +86,10 @@ async fn run(context: Context, command: Command) -> Result<Outcome, Failure> {
 		Command::Serve(args) => commands::serve::run(context, args).await?,
 		Command::Demo(args) => {
 			let (report, failure) = demo::run(context, args).await?;
-			return Ok(Outcome { report, failure });
+			return Ok(Outcome { report: Some(report), failure });
 		},
 	};
-	Ok(report.into())
+	Ok(Outcome { report: Some(report), failure: None })
 }
 
 /// Log to standard error: as `RUST_LOG` says, else nothing but errors unless asked.

@@ -48,21 +48,31 @@ impl Report {
 		self
 	}
 
+	/// Add a field that only people see.
+	#[must_use]
+	pub fn shown(mut self, label: &str, value: impl Display) -> Self {
+		let _ = writeln!(self.text, "  {label:<16} {value}");
+		self
+	}
+
 	/// Add a field to both: `label` for people, `key` for programs.
 	#[must_use]
-	pub fn row(mut self, label: &str, key: &str, value: impl Display) -> Self {
+	pub fn row(self, label: &str, key: &str, value: impl Display) -> Self {
 		let value = value.to_string();
-		let _ = writeln!(self.text, "  {label:<16} {value}");
-		self.json.insert(key.into(), value.into());
-		self
+		self.shown(label, &value).with(key, value)
+	}
+
+	/// Add a whole number to both.
+	#[must_use]
+	pub fn count(self, label: &str, key: &str, n: impl Into<u64>) -> Self {
+		let n = n.into();
+		self.shown(label, n).with(key, n)
 	}
 
 	/// Add an amount to both.
 	#[must_use]
-	pub fn money(mut self, label: &str, key: &str, unit: &Unit, units: Balance) -> Self {
-		let _ = writeln!(self.text, "  {label:<16} {}", unit.show(units));
-		self.json.insert(key.into(), money(unit, units));
-		self
+	pub fn money(self, label: &str, key: &str, unit: &Unit, units: Balance) -> Self {
+		self.shown(label, unit.show(units)).with(key, money(unit, units))
 	}
 
 	/// The report as it goes to standard output.
@@ -73,9 +83,14 @@ impl Report {
 		}
 	}
 
-	/// Print to standard output. A reader that has gone away is no error.
-	pub fn print(&self, format: Format) {
-		print(&self.render(format));
+	/// Print to standard output; a reader that has gone away is no error.
+	///
+	/// # Errors
+	///
+	/// When not all of it could be written, to a full disk for instance: what was done is done, but
+	/// nobody has been told.
+	pub fn print(&self, format: Format) -> Result<(), Failure> {
+		print(self.render(format).as_bytes())
 	}
 }
 
@@ -85,16 +100,45 @@ pub fn money(unit: &Unit, units: Balance) -> Value {
 	json!({ "amount": unit.number(units), "asset": unit.symbol, "units": units.to_string() })
 }
 
-/// Write to standard output. A reader that has gone away is no error.
-pub fn print(text: &str) {
+/// Write to standard output; a reader that has gone away is no error.
+///
+/// # Errors
+///
+/// When not all of it could be written.
+pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+	match write_out(bytes) {
+		Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+			format!("the command has done its work, but its result cannot be written: {error}"),
+			"look at the state before you run it again; write to a place that is not full",
+		)),
+		_ => Ok(()),
+	}
+}
+
+/// Write all of it to standard output.
+///
+/// # Errors
+///
+/// Those of the system, also when the reader has gone away.
+pub fn write_out(bytes: &[u8]) -> io::Result<()> {
 	let mut out = io::stdout().lock();
-	let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+	out.write_all(bytes)?;
+	out.flush()
 }
 
 /// Write a line to standard error, for progress and payments.
 pub fn note(line: &str) {
 	let mut out = io::stderr().lock();
 	let _ = writeln!(out, "{line}");
+}
+
+/// Tell on standard error, in one line, what happens while a command goes on: `line` to people, `json`
+/// to programs.
+pub fn tell(format: Format, line: &str, json: &Value) {
+	match format {
+		Format::Text => note(&one_line(line)),
+		Format::Json => note(&json.to_string()),
+	}
 }
 
 /// Why a command did not do what it was asked, and what to do about it.

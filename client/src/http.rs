@@ -5,18 +5,23 @@
 //! chain, a payee beyond the allowed ones, or a price above the limit from a challenge: what does not
 //! fit is an error that says so.
 //!
-//! A voucher counts as used up when a receipt comes back. Without one (the service failed, the
-//! connection broke) the next call sends the same voucher again. A payee that then says that it was
-//! used is believed, so one that takes vouchers and does not answer costs one price unit each time
-//! that it is called again: stop calling it.
+//! A voucher counts as used up when a receipt comes back that fits. Without one (the service failed,
+//! the connection broke) the next call sends the same voucher again. A payee that then says that it
+//! was used is believed, up to [`Policy::max_unanswered`](crate::payer::Policy::max_unanswered) over
+//! the life of a channel: one that takes vouchers and does not answer gets no more than that.
+//!
+//! What was paid on a channel is told to its payer only. When a voucher is said to be too low, the
+//! request is repeated once with a [`ChannelProof`](crate::payment::ChannelProof), and the payee then
+//! shows the highest voucher that it has.
 
 use crate::{
 	chain::{to_hex, At, ChainError, ChainView, Phase},
 	keys::format_account,
 	payer::{PayError, Payer, Payment, Refusal},
 	payment::{
-		chain_id, parse_challenges, request_hash, response_hash, Challenge, CodecError, Credential,
-		PaymentReceipt, PaymentRequest, Problem, ProblemType, RECEIPT_HEADER,
+		chain_id, parse_challenges, request_hash, response_hash, Challenge, ChannelProof,
+		CodecError, Credential, PaymentReceipt, PaymentRequest, Problem, ProblemType, PROOF_HEADER,
+		RECEIPT_HEADER,
 	},
 };
 use futures::StreamExt;
@@ -26,7 +31,10 @@ use reqwest::{
 };
 use std::{
 	collections::HashMap,
-	sync::{Arc, Mutex, PoisonError},
+	sync::{
+		atomic::{AtomicBool, Ordering},
+		Arc, Mutex, PoisonError,
+	},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use stoa_primitives::{channel::ChannelId, AccountId, AssetId, Balance, BlockNumber, H256};
@@ -184,7 +192,8 @@ pub struct PaidResponse {
 	pub paid: Balance,
 	/// The channel that paid.
 	pub channel: Option<ChannelId>,
-	/// The payee's receipt, if it came and if payee, request and answer are what it is signed for.
+	/// The payee's receipt, if it came and if payee, request and answer are what it is signed for. An
+	/// answer without it does not count as one: what was paid then counts as unanswered.
 	pub receipt: Option<PaymentReceipt>,
 }
 
@@ -222,6 +231,8 @@ struct Inner {
 	chain: Arc<dyn ChainView>,
 	policy: HttpPolicy,
 	challenges: Mutex<HashMap<String, Challenge>>,
+	/// Whether the chain is known to be the one that the payer's store was written for.
+	verified: AtomicBool,
 }
 
 /// Calls URLs and pays for them. Cheap to clone.
@@ -253,7 +264,8 @@ impl PaidClient {
 			.build()
 			.map_err(transport)?;
 		let challenges = Mutex::default();
-		Ok(Self(Arc::new(Inner { http, payer, chain, policy, challenges })))
+		let verified = AtomicBool::new(false);
+		Ok(Self(Arc::new(Inner { http, payer, chain, policy, challenges, verified })))
 	}
 
 	/// The payer behind this client.
@@ -308,7 +320,7 @@ impl PaidClient {
 			headers: Vec::new(),
 			body: Vec::new(),
 		})?;
-		let reply = self.exchange(&request, None).await?;
+		let reply = self.exchange(&request, None, None).await?;
 		if reply.status != StatusCode::PAYMENT_REQUIRED {
 			return Ok(None);
 		}
@@ -325,7 +337,7 @@ impl PaidClient {
 		let challenge = match self.remembered(&request) {
 			Some(challenge) => challenge,
 			None => {
-				let reply = self.exchange(&request, None).await?;
+				let reply = self.exchange(&request, None, None).await?;
 				if reply.status != StatusCode::PAYMENT_REQUIRED {
 					return Ok(unpaid(reply));
 				}
@@ -334,6 +346,7 @@ impl PaidClient {
 		};
 		let terms = challenge.terms()?;
 		self.check(&terms)?;
+		self.verify_chain().await?;
 		let Some(channel) = self.0.payer.find(&terms.payee, &terms.asset) else {
 			return Err(missing(terms));
 		};
@@ -350,9 +363,10 @@ impl PaidClient {
 		mut payment: Payment,
 	) -> Result<PaidResponse, HttpError> {
 		let (mut renewed, mut corrected) = (false, false);
+		let mut proof = None;
 		loop {
 			let credential = Credential::new(challenge.clone(), payment.signed());
-			let reply = self.exchange(request, Some(&credential)).await?;
+			let reply = self.exchange(request, Some(&credential), proof.as_ref()).await?;
 			if let Some(header) = reply.headers.get(RECEIPT_HEADER) {
 				let receipt = self.receipt(header, request, &reply, &terms, &payment);
 				return Ok(paid(reply, payment, receipt));
@@ -366,6 +380,10 @@ impl PaidClient {
 				let channel = payment.signed().voucher.channel;
 				payment = payment.correct(&last.signed()?).await.map_err(|e| short(channel, e))?;
 				corrected = true;
+			} else if problem.is(ProblemType::InsufficientVoucher) && proof.is_none() && !corrected
+			{
+				let channel = payment.signed().voucher.channel;
+				proof = Some(self.0.payer.prove(&channel, now())?);
 			} else if problem.is(ProblemType::InvalidChallenge) && !renewed {
 				let (fresh, fresh_terms) = offer(&reply)?;
 				self.check(&fresh_terms)?;
@@ -417,6 +435,19 @@ impl PaidClient {
 				return Ok(unpaid(reply));
 			}
 		}
+	}
+
+	/// Makes sure, before the first voucher, that the payer's store is of this life of the chain.
+	async fn verify_chain(&self) -> Result<(), HttpError> {
+		let Inner { payer, chain, verified, .. } = self.0.as_ref();
+		if !verified.load(Ordering::Relaxed) {
+			let told = payer.verify_chain(chain.as_ref()).await.map_err(|error| match error {
+				PayError::Chain(error) => HttpError::Chain(error),
+				other => other.into(),
+			})?;
+			verified.store(told, Ordering::Relaxed);
+		}
+		Ok(())
 	}
 
 	/// Signs, and reads the deposit again if it does not suffice: the channel may have been topped up.
@@ -485,8 +516,14 @@ impl PaidClient {
 		&self,
 		request: &Prepared,
 		credential: Option<&Credential>,
+		proof: Option<&ChannelProof>,
 	) -> Result<Reply, HttpError> {
 		let mut headers = request.headers.clone();
+		if let Some(proof) = proof {
+			let value = HeaderValue::from_str(&proof.to_header())
+				.map_err(|error| HttpError::Header(error.to_string()))?;
+			headers.insert(PROOF_HEADER, value);
+		}
 		if let Some(credential) = credential {
 			let mut value = HeaderValue::from_str(&credential.to_header())
 				.map_err(|error| HttpError::Header(error.to_string()))?;
@@ -637,6 +674,9 @@ fn unpaid(reply: Reply) -> PaidResponse {
 fn paid(reply: Reply, payment: Payment, receipt: Option<PaymentReceipt>) -> PaidResponse {
 	let price = payment.price();
 	let channel = payment.signed().voucher.channel;
-	payment.acknowledge();
+	// What does not prove that this call was answered does not free the next voucher.
+	if receipt.is_some() {
+		payment.acknowledge();
+	}
 	PaidResponse { paid: price, channel: Some(channel), receipt, ..unpaid(reply) }
 }

@@ -3,25 +3,28 @@
 //! [`machine`] decides, [`Payer`] stores and signs. A voucher leaves [`Payer::pay`] only after it is
 //! durable, so that a crash can never lead to a second, different claim on the same money.
 //!
-//! **What the payer can lose:** one price unit per lane, when a payee takes a voucher and does not
-//! deliver, and one more for each later call in which the payee claims the unanswered voucher as
-//! used. The next voucher is signed only when the last one was acknowledged, by an answer or by such
-//! a claim.
+//! **What the payer can lose** to a payee that takes vouchers and does not deliver: the price of one
+//! call per lane, and over a channel's life [`Policy::max_unanswered`]. The next voucher is signed only
+//! when the last one is used up. That is so when an answer came, with a receipt that fits, when the
+//! payee shows the voucher and says so, or when the chain has settled it. Since an answer can get lost,
+//! the payee's word is taken; but what no answer came for is added up per channel, kept in the store,
+//! and once it is above the limit nothing more is signed: [`Refusal::Unanswered`].
 
 pub mod machine;
 
 pub use machine::{LaneState, Policy, Refusal, Terms};
 
 use crate::{
-	chain::{to_hex, ChannelInfo, Phase},
+	chain::{to_hex, At, ChainError, ChainView, ChannelInfo, Phase},
 	keys::VoucherKey,
-	store::{bind_chain, Committer, Store, StoreError, Table, Write},
+	payment::ChannelProof,
+	store::{bind_chain, Anchor, Committer, Store, StoreError, Table, Write},
 	voucher::{LaneKey, SignedVoucher},
 };
 use codec::{Decode, Encode};
-use machine::{correct, next_voucher, Next};
+use machine::{allow_unanswered, correct, next_voucher, settle, Next};
 use std::{
-	collections::HashMap,
+	collections::{HashMap, HashSet},
 	sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use stoa_primitives::{
@@ -38,6 +41,9 @@ pub enum PayError {
 	/// The store failed: what cannot be remembered is not signed.
 	#[error(transparent)]
 	Store(#[from] StoreError),
+	/// The chain could not be read.
+	#[error(transparent)]
+	Chain(#[from] ChainError),
 	/// The channel is not among the payer's.
 	#[error("channel {} is not known here: add it first", to_hex(.0))]
 	UnknownChannel(ChannelId),
@@ -65,8 +71,10 @@ pub struct PayerChannel {
 	pub deposit: Balance,
 	/// Highest amount ever signed, over all lanes.
 	pub signed: Balance,
-	/// Highest amount that paid for an answer, over all lanes.
+	/// Highest amount that is used up, over all lanes.
 	pub acknowledged: Balance,
+	/// How much of it no answer came for, over all lanes.
+	pub unanswered: Balance,
 	/// Whether the channel's secret key is loaded.
 	pub unlocked: bool,
 	/// Whether the channel is open, as far as is known.
@@ -91,6 +99,24 @@ enum ChannelRow {
 enum LaneRow {
 	#[codec(index = 1)]
 	V1 { signed: Option<SignedVoucher>, acknowledged: Balance },
+	#[codec(index = 2)]
+	V2 { signed: Option<SignedVoucher>, acknowledged: Balance, unanswered: Balance },
+}
+
+impl LaneRow {
+	fn new(state: &LaneState) -> Self {
+		let LaneState { signed, acknowledged, unanswered } = *state;
+		Self::V2 { signed, acknowledged, unanswered }
+	}
+
+	fn state(self) -> LaneState {
+		match self {
+			Self::V1 { signed, acknowledged } => LaneState { signed, acknowledged, unanswered: 0 },
+			Self::V2 { signed, acknowledged, unanswered } => {
+				LaneState { signed, acknowledged, unanswered }
+			},
+		}
+	}
 }
 
 struct Channel {
@@ -105,14 +131,48 @@ struct Book {
 	channels: HashMap<ChannelId, Channel>,
 	keys: HashMap<[u8; Key::LEN], VoucherKey>,
 	turns: HashMap<LaneKey, Arc<tokio::sync::Mutex<()>>>,
+	/// Lanes whose last answer is not written down yet.
+	unsaved: HashSet<LaneKey>,
+}
+
+impl Book {
+	/// What no answer came for on a channel.
+	fn unanswered(&self, id: &ChannelId) -> Balance {
+		self.channels.get(id).map_or(0, |channel| {
+			channel.lanes.values().map(|lane| lane.unanswered).fold(0, Balance::saturating_add)
+		})
+	}
 }
 
 struct Inner {
 	genesis: H256,
 	domain: Domain,
 	policy: Policy,
+	anchor: Anchor,
 	committer: Committer,
 	book: Mutex<Book>,
+}
+
+impl Drop for Inner {
+	/// Writes down which vouchers were answered last: else the next process would have to take the
+	/// payee's word for them. Nobody else has a handle, so no state is newer than what is written here.
+	fn drop(&mut self) {
+		let book = self.book.get_mut().unwrap_or_else(PoisonError::into_inner);
+		let writes: Vec<_> = book
+			.unsaved
+			.iter()
+			.filter_map(|at| {
+				let state = book.channels.get(&at.channel)?.lanes.get(&at.lane)?;
+				Some(put(Table::Payer, &at.to_bytes(), &LaneRow::new(state)))
+			})
+			.collect();
+		if writes.is_empty() {
+			return;
+		}
+		if let Err(error) = self.committer.enqueue(writes) {
+			tracing::warn!(%error, "the last answers were not written down");
+		}
+	}
 }
 
 /// Pays through channels. Cheap to clone; all clones share one state.
@@ -120,7 +180,8 @@ struct Inner {
 pub struct Payer(Arc<Inner>);
 
 impl Payer {
-	/// Reads the store and binds it to the chain of `genesis`.
+	/// Reads the store and binds it to the chain of `genesis`. A chain that began anew has the same
+	/// genesis: that is for [`Payer::verify_chain`] to find out, before anything is paid.
 	///
 	/// # Errors
 	///
@@ -139,15 +200,28 @@ impl Payer {
 		for (key, value) in store.scan(Table::Payer)? {
 			let malformed = || StoreError::Malformed(Table::Payer);
 			let lane = LaneKey::from_bytes(&key).ok_or_else(malformed)?;
-			let LaneRow::V1 { signed, acknowledged } =
-				LaneRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
+			let row = LaneRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
 			if let Some(channel) = book.channels.get_mut(&lane.channel) {
-				channel.lanes.insert(lane.lane, LaneState { signed, acknowledged });
+				channel.lanes.insert(lane.lane, row.state());
 			}
 		}
+		let anchor = Anchor::load(store.as_ref())?;
 		let committer = Committer::start(store)?;
 		let domain = Domain::channels(genesis);
-		Ok(Self(Arc::new(Inner { genesis, domain, policy, committer, book: Mutex::new(book) })))
+		let book = Mutex::new(book);
+		Ok(Self(Arc::new(Inner { genesis, domain, policy, anchor, committer, book })))
+	}
+
+	/// Makes sure that the chain is still the one that the store was written for, and did not begin
+	/// anew with the same genesis. [`PaidClient`](crate::http::PaidClient) does so before it pays for
+	/// the first time. Returns whether the chain has a final block: before, nothing can be told.
+	///
+	/// # Errors
+	///
+	/// [`StoreError::ChainAnew`], [`StoreError::ChainBehind`], [`PayError::Chain`].
+	pub async fn verify_chain(&self, chain: &dyn ChainView) -> Result<bool, PayError> {
+		let finalized = chain.block(At::Finalized).await?.number;
+		self.0.anchor.verify(chain, finalized, &self.0.committer).await
 	}
 
 	fn book(&self) -> MutexGuard<'_, Book> {
@@ -176,7 +250,8 @@ impl Payer {
 	}
 
 	/// Remembers a channel durably, with what the chain says of it, and loads its key. Adding a
-	/// channel again updates its deposit.
+	/// channel again updates its deposit, and what was settled meanwhile counts as used up: no payee
+	/// has to say so. Waits for a payment under way.
 	///
 	/// # Errors
 	///
@@ -194,7 +269,20 @@ impl Payer {
 			grace: info.grace,
 			lanes: info.lanes,
 		};
-		self.0.committer.commit(vec![put(Table::Channels, &info.id, &row)]).await?;
+		// All channels that the runtime opens have one lane.
+		let at = LaneKey { channel: info.id, lane: 0 };
+		let _turn = self.turn(at).await;
+		let settled = {
+			let book = self.book();
+			let known = book.channels.get(&info.id).and_then(|known| known.lanes.get(&at.lane));
+			let fresh = LaneState::default();
+			settle(known.unwrap_or(&fresh), info.lane_settled(at.lane))
+		};
+		let mut writes = vec![put(Table::Channels, &info.id, &row)];
+		writes.extend(
+			settled.as_ref().map(|state| put(Table::Payer, &at.to_bytes(), &LaneRow::new(state))),
+		);
+		self.0.committer.commit(writes).await?;
 		let mut book = self.book();
 		book.keys.insert(info.key.to_bytes(), key);
 		let terms = Terms {
@@ -205,16 +293,13 @@ impl Payer {
 			deposit: info.deposit,
 			lanes: info.lanes,
 		};
-		match book.channels.get_mut(&info.id) {
-			Some(channel) => {
-				channel.terms = terms;
-				channel.usable = true;
-			},
-			None => {
-				book.channels
-					.insert(info.id, Channel { terms, lanes: HashMap::new(), usable: true });
-			},
+		if settled.is_some() {
+			book.unsaved.remove(&at);
 		}
+		let lanes = book.channels.remove(&info.id).map(|known| known.lanes);
+		let mut lanes = lanes.unwrap_or_default();
+		lanes.extend(settled.map(|state| (at.lane, state)));
+		book.channels.insert(info.id, Channel { terms, lanes, usable: true });
 		Ok(())
 	}
 
@@ -260,7 +345,9 @@ impl Payer {
 			value: None,
 		}));
 		self.0.committer.commit(writes).await?;
-		self.book().channels.remove(id);
+		let mut book = self.book();
+		book.channels.remove(id);
+		book.unsaved.retain(|at| at.channel != *id);
 		Ok(())
 	}
 
@@ -281,6 +368,7 @@ impl Payer {
 					deposit: channel.terms.deposit,
 					signed: sum(LaneState::signed_amount),
 					acknowledged: sum(|lane| lane.acknowledged),
+					unanswered: sum(|lane| lane.unanswered),
 					unlocked: book.keys.contains_key(&channel.terms.key.to_bytes()),
 					usable: channel.usable,
 				}
@@ -317,8 +405,7 @@ impl Payer {
 		price: Balance,
 	) -> Result<Payment, PayError> {
 		let at = LaneKey { channel: *channel, lane };
-		let turn = self.book().turns.entry(at).or_default().clone();
-		let turn = turn.lock_owned().await;
+		let turn = self.turn(at).await;
 		let (signed, fresh) = self.sign_next(at, price).await?;
 		Ok(Payment { payer: self.clone(), price, signed, fresh, corrected: false, turn })
 	}
@@ -329,7 +416,7 @@ impl Payer {
 		at: LaneKey,
 		price: Balance,
 	) -> Result<(SignedVoucher, bool), PayError> {
-		let (voucher, acknowledged, key) = {
+		let (voucher, state, key) = {
 			let book = self.book();
 			let channel =
 				book.channels.get(&at.channel).ok_or(PayError::UnknownChannel(at.channel))?;
@@ -344,28 +431,72 @@ impl Payer {
 			match next_voucher(&channel.terms, &self.0.policy, state, at.lane, others, price)? {
 				Next::Reuse(signed) => return Ok((signed, false)),
 				Next::Sign(voucher) => {
+					allow_unanswered(&self.0.policy, book.unanswered(&at.channel))?;
 					let key = book
 						.keys
 						.get(&channel.terms.key.to_bytes())
 						.ok_or(PayError::KeyMissing(at.channel))?
 						.clone();
-					(voucher, state.acknowledged, key)
+					(voucher, state.clone(), key)
 				},
 			}
 		};
 		let signed = key.sign_voucher(voucher, &self.0.domain);
-		self.persist(at, LaneState { signed: Some(signed), acknowledged }).await?;
+		self.persist(at, LaneState { signed: Some(signed), ..state }).await?;
 		Ok((signed, true))
 	}
 
 	/// Writes the state, then takes it over. Needs the lane's turn.
 	async fn persist(&self, at: LaneKey, state: LaneState) -> Result<(), PayError> {
-		let row = LaneRow::V1 { signed: state.signed, acknowledged: state.acknowledged };
+		let row = LaneRow::new(&state);
 		self.0.committer.commit(vec![put(Table::Payer, &at.to_bytes(), &row)]).await?;
-		if let Some(channel) = self.book().channels.get_mut(&at.channel) {
+		let mut book = self.book();
+		book.unsaved.remove(&at);
+		if let Some(channel) = book.channels.get_mut(&at.channel) {
 			channel.lanes.insert(at.lane, state);
 		}
 		Ok(())
+	}
+
+	/// Sets what no answer came for on a channel back to nothing, durably: the caller has found out
+	/// why, and goes on. Waits for payments under way.
+	///
+	/// # Errors
+	///
+	/// [`PayError::UnknownChannel`], [`PayError::Store`].
+	pub async fn forgive(&self, channel: &ChannelId) -> Result<(), PayError> {
+		let lanes: Vec<u32> = {
+			let book = self.book();
+			let channel = book.channels.get(channel).ok_or(PayError::UnknownChannel(*channel))?;
+			channel.lanes.keys().copied().collect()
+		};
+		for lane in lanes {
+			let at = LaneKey { channel: *channel, lane };
+			let _turn = self.turn(at).await;
+			let known =
+				self.book().channels.get(channel).map(|channel| channel.lanes.get(&lane).cloned());
+			if let Some(Some(state)) = known {
+				self.persist(at, LaneState { unanswered: 0, ..state }).await?;
+			}
+		}
+		Ok(())
+	}
+
+	/// Proves to the payee of a channel that this is its payer, at `time` in seconds since 1970.
+	///
+	/// # Errors
+	///
+	/// [`PayError::UnknownChannel`], [`PayError::KeyMissing`].
+	pub fn prove(&self, channel: &ChannelId, time: u64) -> Result<ChannelProof, PayError> {
+		let book = self.book();
+		let terms = &book.channels.get(channel).ok_or(PayError::UnknownChannel(*channel))?.terms;
+		let key = book.keys.get(&terms.key.to_bytes()).ok_or(PayError::KeyMissing(*channel))?;
+		Ok(ChannelProof::sign(*channel, time, key, &self.0.domain))
+	}
+
+	async fn turn(&self, at: LaneKey) -> OwnedMutexGuard<()> {
+		let turn = self.book().turns.entry(at).or_default().clone();
+		turn.lock_owned().await
 	}
 }
 
@@ -394,21 +525,19 @@ impl Payment {
 		self.price
 	}
 
-	/// The payee has answered: the voucher is used up.
+	/// The payee has answered, and its receipt fits: the voucher is used up.
 	///
-	/// This is written down together with the next voucher. If the process dies before, the next
-	/// payment repeats this voucher, and the payee's statement about it, which carries our own
-	/// signature, puts things right.
+	/// This is written down together with the next voucher, or when the last handle of the payer is
+	/// dropped. If the process is killed before, the next payment repeats this voucher, and the payee's
+	/// statement about it, which carries our own signature, puts things right; it then counts as
+	/// unanswered.
 	pub fn acknowledge(self) {
 		let at = self.signed.lane();
-		if let Some(state) = self
-			.payer
-			.book()
-			.channels
-			.get_mut(&at.channel)
-			.and_then(|channel| channel.lanes.get_mut(&at.lane))
-		{
+		let mut book = self.payer.book();
+		let Some(channel) = book.channels.get_mut(&at.channel) else { return };
+		if let Some(state) = channel.lanes.get_mut(&at.lane) {
 			state.acknowledged = state.acknowledged.max(self.signed.voucher.cumulative);
+			book.unsaved.insert(at);
 		}
 	}
 
@@ -418,11 +547,12 @@ impl Payment {
 	/// A payee that claims the very voucher it has just received for the first time, without having
 	/// answered, is not believed: else it could ask for one unit after the other within one call. For
 	/// the same reason one payment is corrected at most once. A voucher that was sent in an earlier
-	/// call may have been answered, so there the payee is believed.
+	/// call may have been answered, so there the payee is believed, up to [`Policy::max_unanswered`]
+	/// over the channel's life.
 	///
 	/// # Errors
 	///
-	/// [`PayError::Unproven`], or what forbids the next voucher.
+	/// [`PayError::Unproven`], [`Refusal::Unanswered`], or what forbids the next voucher.
 	pub async fn correct(self, statement: &SignedVoucher) -> Result<Self, PayError> {
 		let claimed = statement.voucher.cumulative;
 		if self.corrected || (self.fresh && claimed <= self.signed.voucher.cumulative) {
@@ -433,9 +563,12 @@ impl Payment {
 			let book = self.payer.book();
 			let channel =
 				book.channels.get(&at.channel).ok_or(PayError::UnknownChannel(at.channel))?;
-			let state = channel.lanes.get(&at.lane).cloned().unwrap_or_default();
-			correct(&channel.terms, &self.payer.0.domain, at.lane, &state, statement)
-				.ok_or(PayError::Unproven)?
+			let before = channel.lanes.get(&at.lane).cloned().unwrap_or_default();
+			let state = correct(&channel.terms, &self.payer.0.domain, at.lane, &before, statement)
+				.ok_or(PayError::Unproven)?;
+			let others = book.unanswered(&at.channel).saturating_sub(before.unanswered);
+			allow_unanswered(self.payer.policy(), others.saturating_add(state.unanswered))?;
+			state
 		};
 		self.payer.persist(at, state).await?;
 		let (signed, fresh) = self.payer.sign_next(at, self.price).await?;

@@ -4,17 +4,20 @@
 //! with a [`Credential`] in `Authorization`; the server answers with a [`PaymentReceipt`] in
 //! `Payment-Receipt`. All three carry JSON in base64url without padding. Errors are
 //! [`Problem`]s of RFC 9457. The outer forms are those of the IETF draft on the scheme; what the
-//! method defines is [`PaymentRequest`], [`VoucherPayload`] and the fields of the receipt.
+//! method defines is [`PaymentRequest`], [`VoucherPayload`], [`ChannelProof`] and the fields of the
+//! receipt.
 //!
 //! Amounts are decimal strings in the asset's smallest unit, ids and hashes lower-case hex with `0x`,
 //! chains CAIP-2 (`polkadot:` and the first 32 hex digits of the genesis hash).
 
 mod header;
 mod problem;
+mod proof;
 mod time;
 
 pub use header::{parse_challenges, HeaderError};
 pub use problem::{Problem, ProblemType};
+pub use proof::{ChannelProof, PROOF_HEADER, PROOF_WINDOW};
 pub use time::{format_time, parse_time};
 
 use crate::{

@@ -21,6 +21,12 @@ use stoa_primitives::{
 	Balance, BLOCK_MILLIS,
 };
 
+/// How many channels are read between two looks at what is due.
+const PASS: usize = 256;
+
+/// How long the node is left alone between two passes when one is not enough.
+const BETWEEN_PASSES: Duration = Duration::from_millis(100);
+
 /// When to settle. Amounts are in units of the payee's asset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SettlePolicy {
@@ -145,11 +151,24 @@ impl Settler {
 		Ok(report)
 	}
 
+	/// Settles everything that is worth it by what is known of channels.
+	async fn settle_known(&self) -> Result<SettleReport, SettleError> {
+		let mut last = self.0.last.lock().await;
+		let report = self.submit(self.claims()).await?;
+		*last = Instant::now();
+		Ok(report)
+	}
+
 	/// Submits claims in ascending order, as many to a batch as the chain takes.
 	async fn submit(&self, claims: Vec<Unsettled>) -> Result<SettleReport, SettleError> {
 		// A u32 fits a usize on every platform that the standard library's networking runs on.
 		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
 		let mut report = SettleReport::default();
+		if claims.is_empty() {
+			return Ok(report);
+		}
+		// What was earned in an earlier life of the chain is not owed in this one.
+		self.0.payee.verify_chain().await?;
 		let mut failed = None;
 		for batch in claims.chunks(size) {
 			let items = batch.iter().map(|claim| claim.item).collect();
@@ -208,21 +227,33 @@ impl Settler {
 		self.0.policy.poll.min(Duration::from_millis(BLOCK_MILLIS.saturating_mul(eighth)))
 	}
 
-	/// Looks and settles until `shutdown` resolves. Failures are logged and tried again.
+	/// Looks and settles until `shutdown` resolves, for the first time at once: channels may have been
+	/// closed while nobody looked. Failures are logged and tried again.
 	pub async fn run(&self, shutdown: impl Future<Output = ()>) {
 		tokio::pin!(shutdown);
 		loop {
+			let more = self.look().await;
+			let pause = self.pause();
 			tokio::select! {
 				() = &mut shutdown => return,
-				() = tokio::time::sleep(self.pause()) => {},
+				() = tokio::time::sleep(if more { pause.min(BETWEEN_PASSES) } else { pause }) => {},
 			}
-			if let Err(error) = self.0.payee.refresh_all().await {
+		}
+	}
+
+	/// Reads a bounded number of channels, and settles if something is due. Returns whether more
+	/// channels are waiting to be read.
+	async fn look(&self) -> bool {
+		let more = match self.0.payee.refresh_due(PASS).await {
+			Ok(more) => more,
+			Err(error) => {
 				tracing::warn!(%error, "channels could not be read");
-			}
-			if !self.is_due().await {
-				continue;
-			}
-			match self.settle_now().await {
+				false
+			},
+		};
+		self.skipped().retain(|at, _| self.0.payee.record(at).is_some());
+		if self.is_due().await {
+			match self.settle_known().await {
 				Ok(report) => tracing::info!(
 					claimed = %report.claimed,
 					batches = report.batches.len(),
@@ -232,6 +263,7 @@ impl Settler {
 				Err(error) => tracing::warn!(%error, "claims could not be settled"),
 			}
 		}
+		more
 	}
 }
 
@@ -380,6 +412,25 @@ mod tests {
 	}
 
 	#[tokio::test]
+	async fn the_first_look_should_be_at_the_start() {
+		let (chain, payee) = setup(1).await;
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		chain.state().best.get_mut(&id(0)).unwrap().phase = Phase::Closing { ends: 999 };
+		settler.run(std::future::ready(())).await;
+		assert_eq!(chain.state().batches.len(), 1);
+	}
+
+	#[tokio::test]
+	async fn a_look_should_read_no_more_than_one_pass() {
+		let channels = 10 + u32::try_from(PASS).unwrap();
+		let (chain, payee) = setup(channels).await;
+		let settler = Settler::new(payee.clone(), chain.clone(), SettlePolicy::default());
+		chain.state().reads = 0;
+		assert!(settler.look().await);
+		assert_eq!(chain.state().reads, 2 * PASS);
+	}
+
+	#[tokio::test]
 	async fn exposure_and_time_should_make_settlement_due() {
 		let (chain, payee) = setup(2).await;
 		let due = |policy| {
@@ -391,6 +442,16 @@ mod tests {
 		assert!(due(SettlePolicy { max_unsettled: 20, ..policy }).await);
 		assert!(!due(SettlePolicy { max_unsettled: 21, ..policy }).await);
 		assert!(due(SettlePolicy { interval: Duration::ZERO, ..policy }).await);
+	}
+
+	#[tokio::test]
+	async fn claims_of_a_chains_earlier_life_should_not_be_settled() {
+		let (chain, payee) = setup(1).await;
+		let settler = Settler::new(payee, chain.clone(), SettlePolicy::default());
+		chain.state().life = 1;
+		assert!(settler.settle_now().await.is_err());
+		assert!(settler.settle_known().await.is_err());
+		assert!(chain.state().batches.is_empty());
 	}
 
 	#[tokio::test]

@@ -3,15 +3,17 @@
 //! Keys have a fixed encoding per [`Table`], values are versioned SCALE. What matters is
 //! [`Store::commit`]: all of a batch or nothing, and on disk when it returns.
 
+mod anchor;
 mod committer;
 mod memory;
 mod redb;
 
+pub(crate) use self::anchor::Anchor;
 pub use self::committer::Committer;
 pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A namespace of keys.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -63,12 +65,29 @@ pub enum StoreError {
 	/// The store was used on another chain.
 	#[error("the store belongs to the chain with genesis {0}: use another file for this chain")]
 	OtherChain(String),
+	/// The chain began anew: it has the same genesis, so the same channel ids, and other blocks.
+	#[error(
+		"the chain began anew, and what {} holds is of its earlier life: remove that file",
+		place(.0)
+	)]
+	ChainAnew(Option<PathBuf>),
+	/// The chain's first block is not there or not final, though the store has seen it so.
+	#[error(
+		"the node does not have the chain's first block as final, which {} has seen: wait until the \
+		node has caught up; if the chain began anew, remove that file",
+		place(.0)
+	)]
+	ChainBehind(Option<PathBuf>),
 	/// The disk or the database failed.
 	#[error("the store failed: {0}")]
 	Failed(String),
 	/// The writer has stopped.
 	#[error("the store's writer has stopped")]
 	Stopped,
+}
+
+fn place(path: &Option<PathBuf>) -> String {
+	path.as_ref().map_or_else(|| "the store".into(), |path| path.display().to_string())
 }
 
 /// An ACID key-value store.
@@ -95,6 +114,11 @@ pub trait Store: Send + Sync + 'static {
 	///
 	/// [`StoreError`]; the caller must then assume that nothing was written.
 	fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
+
+	/// The file behind the store, if there is one: for errors that say what to remove.
+	fn path(&self) -> Option<&Path> {
+		None
+	}
 }
 
 const GENESIS: &[u8] = b"genesis";

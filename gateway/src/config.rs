@@ -31,6 +31,20 @@ pub struct GatewayConfig {
 	pub max_response_body: usize,
 	/// How long the service may take.
 	pub upstream_timeout: Duration,
+	/// How many connections may be open at the same time. When there are as many, new ones wait until
+	/// one is closed. A payer can make the gateway keep [`Self::max_request_body`] for each; somebody
+	/// without a good voucher cannot.
+	pub max_connections: usize,
+	/// How long a client may take to send the head of a request, from the moment it has connected or
+	/// got the last answer: so also how long a connection may be idle.
+	pub header_timeout: Duration,
+	/// How long a client may take to send the body of a request.
+	pub body_timeout: Duration,
+	/// How long a client may take no byte of an answer.
+	pub write_timeout: Duration,
+	/// How long calls under way may go on when the gateway is shut down. Then their connections are
+	/// cut; what was accepted stays accepted.
+	pub drain_timeout: Duration,
 	/// How long a challenge is good.
 	pub challenge_ttl: Duration,
 	/// How long a call waits for another one on its lane.
@@ -47,7 +61,8 @@ pub struct GatewayConfig {
 
 impl GatewayConfig {
 	/// Sells `upstream` for `price` units of `asset` per call, with defaults for all else: 1 MiB
-	/// requests, 8 MiB answers, 30 seconds, channels with the chain's minimum grace period.
+	/// requests, 8 MiB answers, 1,024 connections, 30 seconds for each step, channels with the chain's
+	/// minimum grace period.
 	pub fn new(
 		upstream: impl Into<String>,
 		price: Balance,
@@ -68,6 +83,11 @@ impl GatewayConfig {
 			max_request_body: 1024 * 1024,
 			max_response_body: 8 * 1024 * 1024,
 			upstream_timeout: Duration::from_secs(30),
+			max_connections: 1_024,
+			header_timeout: Duration::from_secs(30),
+			body_timeout: Duration::from_secs(30),
+			write_timeout: Duration::from_secs(30),
+			drain_timeout: Duration::from_secs(30),
 			challenge_ttl: Duration::from_secs(600),
 			lane_wait: Duration::from_secs(30),
 			kept_answers: 10_000,

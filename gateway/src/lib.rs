@@ -6,10 +6,13 @@
 //!
 //! ## What happens to a call
 //!
-//! 1. The credential is read and its challenge checked: only this gateway can have issued it.
-//! 2. The voucher is **reserved**: it is good, and its lane belongs to this call until it ends.
-//! 3. The request goes to the service, without the credential and without hop-by-hop headers.
-//! 4. If the answer's status is below 400, the voucher is **committed**: flushed to disk together
+//! 1. The credential is read and its challenge checked: only this gateway can have issued it. The
+//!    voucher is **checked**: its channel, its amount, its signature.
+//! 2. The body is read, up to a limit: only for somebody who pays. A body that is too large, or does
+//!    not arrive in time, costs nothing.
+//! 3. The voucher is **reserved**: it is still good, and its lane belongs to this call until it ends.
+//! 4. The request goes to the service, without the credential and without hop-by-hop headers.
+//! 5. If the answer's status is below 400, the voucher is **committed**: flushed to disk together
 //!    with its watermark. Only then does the answer leave, with a signed receipt.
 //!
 //! A call whose service fails, times out, or answers with 400 and above is **not charged**: the
@@ -30,6 +33,7 @@ mod config;
 mod metrics;
 mod proxy;
 mod serve;
+mod server;
 mod well_known;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Passing a request on to the service, and its answer back.
 
 use axum::{
-	body::{Body, Bytes},
+	body::{Body, Bytes, HttpBody},
 	http::{
 		header::{self, HeaderName},
 		HeaderMap, HeaderValue, Method, StatusCode, Uri,
@@ -171,22 +171,50 @@ pub(crate) async fn forward(
 pub(crate) enum BodyError {
 	/// It is too large.
 	TooLarge,
+	/// It did not arrive in time.
+	Timeout,
 	/// The connection broke.
 	Broken,
 }
 
-/// Reads a request's body, up to `limit` bytes.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-	let mut out = Vec::new();
-	let mut stream = body.into_data_stream();
-	while let Some(chunk) = stream.next().await {
-		let chunk = chunk.map_err(|_| BodyError::Broken)?;
-		if out.len().saturating_add(chunk.len()) > limit {
-			return Err(BodyError::TooLarge);
+/// Reads a request's body, up to `limit` bytes, within `timeout`.
+pub(crate) async fn read_body(
+	body: Body,
+	limit: usize,
+	timeout: Duration,
+) -> Result<Bytes, BodyError> {
+	let read = async {
+		let mut out = Vec::new();
+		let mut stream = body.into_data_stream();
+		while let Some(chunk) = stream.next().await {
+			let chunk = chunk.map_err(|_| BodyError::Broken)?;
+			if out.len().saturating_add(chunk.len()) > limit {
+				return Err(BodyError::TooLarge);
+			}
+			out.extend_from_slice(&chunk);
 		}
-		out.extend_from_slice(&chunk);
+		Ok(out.into())
+	};
+	tokio::time::timeout(timeout, read).await.unwrap_or(Err(BodyError::Timeout))
+}
+
+/// Lets a body that nobody wants pass by, without keeping it, up to `limit` bytes and within
+/// `timeout`, while the answer is sent: a client whose connection is closed while it writes may never
+/// see the answer. A client that has asked whether it should send the body is not told to.
+pub(crate) fn discard(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
+	if body.is_end_stream() || headers.contains_key(header::EXPECT) {
+		return;
 	}
-	Ok(out.into())
+	tokio::spawn(tokio::time::timeout(timeout, async move {
+		let mut left = limit;
+		let mut stream = body.into_data_stream();
+		while let Some(Ok(chunk)) = stream.next().await {
+			match left.checked_sub(chunk.len()) {
+				Some(rest) => left = rest,
+				None => return,
+			}
+		}
+	}));
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use crate::{
 	config::GatewayConfig,
 	metrics::{Counters, GatewayStats},
 	proxy::{
-		forward, is_payment, read_body, request_headers, Answer, BodyError, Call, Failure,
+		discard, forward, is_payment, read_body, request_headers, Answer, BodyError, Call, Failure,
 		CHANNEL_HEADER, PAYER_HEADER,
 	},
+	server::{self, Limits},
 	well_known,
 };
 use axum::{
+	body::HttpBody,
 	extract::{Request, State},
 	http::{
 		header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -17,7 +19,6 @@ use axum::{
 	},
 	response::Response,
 	routing::get,
-	serve::ListenerExt,
 	Router,
 };
 use std::{
@@ -26,18 +27,24 @@ use std::{
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use stoa_client::{
-	chain::{to_hex, ChainView, PayeeChain},
+	chain::{to_hex, ChainView, ChannelInfo, PayeeChain},
 	keys::{format_account, random_bytes},
-	payee::{Decision, Payee, PayeeConfig, PayeeError, Reservation, ResponseCache},
+	payee::{
+		Checked, Decision, Payee, PayeeConfig, PayeeError, Rejection, Reservation, ResponseCache,
+		Verified,
+	},
 	payment::{
-		request_hash, response_hash, Challenge, CodecError, Credential, PaymentReceipt,
-		PaymentRequest, Problem, ProblemType, RECEIPT_HEADER,
+		request_hash, response_hash, Challenge, ChannelProof, Credential, PaymentReceipt,
+		PaymentRequest, Problem, ProblemType, PROOF_HEADER, RECEIPT_HEADER,
 	},
 	settle::{SettleError, SettleReport, Settler},
 	store::{RedbStore, Store, StoreError},
 	voucher::SignedVoucher,
 };
-use stoa_primitives::payload::{Domain, Receipt};
+use stoa_primitives::{
+	channel::ChannelId,
+	payload::{Domain, Receipt},
+};
 
 /// How long the last settlement may take when the gateway is shut down.
 const LAST_SETTLEMENT: Duration = Duration::from_secs(60);
@@ -57,9 +64,6 @@ pub enum GatewayError {
 	/// The last settlement failed. Nothing is lost: the store has every voucher.
 	#[error("the last settlement failed: {0}")]
 	Settle(#[from] SettleError),
-	/// The listener failed.
-	#[error(transparent)]
-	Io(#[from] std::io::Error),
 }
 
 pub(crate) struct Inner {
@@ -107,6 +111,9 @@ impl Gateway {
 	) -> Result<Self, GatewayError> {
 		if config.price == 0 {
 			return Err(GatewayError::Config("the price must not be zero".into()));
+		}
+		if config.max_connections == 0 {
+			return Err(GatewayError::Config("max_connections must not be zero".into()));
 		}
 		let upstream = reqwest::Url::parse(&config.upstream)
 			.map_err(|error| GatewayError::Config(format!("upstream: {error}")))?;
@@ -165,12 +172,13 @@ impl Gateway {
 		Router::new().route("/metrics", get(well_known::metrics)).with_state(self.clone())
 	}
 
-	/// Serves until `shutdown` resolves, then lets calls under way end, and settles once more if the
-	/// configuration says so. Settles and watches for close requests all the while.
+	/// Serves HTTP/1.1 until `shutdown` resolves, then lets calls under way end within
+	/// [`GatewayConfig::drain_timeout`], and settles once more if the configuration says so. Settles
+	/// and watches for close requests all the while.
 	///
 	/// # Errors
 	///
-	/// [`GatewayError::Io`], [`GatewayError::Settle`].
+	/// [`GatewayError::Settle`].
 	pub async fn serve(
 		&self,
 		listener: tokio::net::TcpListener,
@@ -186,18 +194,18 @@ impl Gateway {
 				})
 				.await;
 		});
-		let listener = listener.tap_io(|stream| {
-			// Answers are small and written at once: waiting for more only delays them.
-			if let Err(error) = stream.set_nodelay(true) {
-				tracing::debug!(%error, "TCP_NODELAY could not be set");
-			}
-		});
-		let served = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await;
+		let config = &self.0.config;
+		let limits = Limits {
+			connections: config.max_connections,
+			header_timeout: config.header_timeout,
+			write_timeout: config.write_timeout,
+			drain_timeout: config.drain_timeout,
+		};
+		server::serve(listener, self.router(), limits, shutdown).await;
 		drop(stop);
 		if let Err(error) = settling.await {
 			tracing::error!(%error, "the settlement task failed");
 		}
-		served?;
 		if self.0.config.settle_on_shutdown {
 			match tokio::time::timeout(LAST_SETTLEMENT, self.0.settler.settle_now()).await {
 				Ok(outcome) => {
@@ -248,46 +256,104 @@ impl Gateway {
 		problem_response(&problem, headers)
 	}
 
-	/// A call with a credential.
-	async fn paid(&self, credential: Credential, call: Call) -> Response {
-		match self.try_paid(credential, call).await {
-			Ok(answer) => answer.into_response(),
-			Err(problem) => {
-				let counters = &self.0.counters;
-				Counters::add(match problem.status {
-					502 | 504 => &counters.uncharged,
-					503 => &counters.unavailable,
-					_ => &counters.rejected,
-				});
-				self.refuse(*problem)
-			},
+	/// Counts a problem and answers with it.
+	fn fail(&self, problem: Problem) -> Response {
+		let counters = &self.0.counters;
+		let counter = match problem.status {
+			_ if problem.is(ProblemType::PaymentRequired) => Some(&counters.challenged),
+			502 | 504 => Some(&counters.uncharged),
+			503 => Some(&counters.unavailable),
+			// It says nothing about the credential.
+			408 | 413 => None,
+			_ => Some(&counters.rejected),
+		};
+		if let Some(counter) = counter {
+			Counters::add(counter);
 		}
+		self.refuse(problem)
 	}
 
-	async fn try_paid(&self, credential: Credential, call: Call) -> Result<Answer, Box<Problem>> {
-		let malformed = |error: CodecError| {
-			Box::new(Problem::new(ProblemType::MalformedCredential, error.to_string()))
+	/// The request's proof to be made by the payer of `channel`, if it has a recent one. The signature
+	/// is not checked.
+	pub(crate) fn proof(&self, headers: &HeaderMap, channel: &ChannelId) -> Option<ChannelProof> {
+		let proof = ChannelProof::parse(headers.get(PROOF_HEADER)?.to_str().ok()?).ok()?;
+		(proof.channel == *channel && proof.is_recent(now())).then_some(proof)
+	}
+
+	/// Whether a proof is signed by the voucher key of a channel.
+	pub(crate) fn is_payer(&self, proof: &ChannelProof, info: &ChannelInfo) -> bool {
+		proof.channel == info.id && proof.verify(&info.key, &self.0.domain)
+	}
+
+	/// Why a voucher is not accepted. Only the payer is told what it has paid so far.
+	fn rejected(&self, rejection: &Rejection, headers: &HeaderMap, channel: &ChannelId) -> Problem {
+		let proven = || {
+			let (proof, info) = (self.proof(headers, channel)?, self.0.payee.channel(channel)?);
+			self.is_payer(&proof, &info).then_some(())
 		};
+		let private = matches!(rejection, Rejection::Insufficient { .. });
+		Problem::of_rejection(rejection, private && proven().is_some())
+	}
+
+	/// Judges all of a request but its body: whether there is a credential, and whether its challenge
+	/// and its voucher are good.
+	async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Box<Problem>> {
+		let malformed =
+			|error: String| Box::new(Problem::new(ProblemType::MalformedCredential, error));
 		let inner = &self.0;
-		let challenge = &credential.challenge;
+		let credentials = headers.get_all(AUTHORIZATION);
+		let Some(value) = credentials.iter().find(|value| is_payment(value)) else {
+			let detail = format!("this resource costs {} units per call", inner.config.price);
+			return Err(Box::new(Problem::new(ProblemType::PaymentRequired, detail)));
+		};
+		let credential = value
+			.to_str()
+			.ok()
+			.and_then(Credential::parse)
+			.ok_or_else(|| malformed("not a credential".into()))?
+			.map_err(|error| malformed(error.to_string()))?;
+		let challenge = credential.challenge;
 		if !challenge.is_bound(&inner.secret) || challenge.is_expired(now()) {
 			return Err(Box::new(Problem::new(
 				ProblemType::InvalidChallenge,
 				"the challenge is not of this gateway, was changed, or has expired",
 			)));
 		}
-		let signed = credential.payload.signed().map_err(malformed)?;
+		let signed = credential.payload.signed().map_err(|error| malformed(error.to_string()))?;
+		let checked = inner.payee.check(&signed, inner.config.price).await;
+		match checked.map_err(|error| self.unavailable(&signed, error))? {
+			Checked::Valid(voucher) => Ok(Admitted { voucher, challenge: challenge.id }),
+			Checked::Rejected(rejection) => {
+				Err(Box::new(self.rejected(&rejection, headers, &signed.voucher.channel)))
+			},
+		}
+	}
+
+	/// A call that was admitted, with its body.
+	async fn paid(&self, admitted: Admitted, call: Call) -> Response {
+		match self.try_paid(admitted, call).await {
+			Ok(answer) => answer.into_response(),
+			Err(problem) => self.fail(*problem),
+		}
+	}
+
+	async fn try_paid(&self, admitted: Admitted, call: Call) -> Result<Answer, Box<Problem>> {
+		let inner = &self.0;
+		let signed = *admitted.voucher.signed();
 		let asked = request_hash(call.method.as_str(), call.path_and_query(), &call.body);
 		// The challenge's id is a secret between the gateway and whoever was challenged: somebody who
 		// has merely seen the voucher cannot fetch the answer that it bought.
-		let bought = request_hash(&challenge.id, "", &asked);
+		let bought = request_hash(&admitted.challenge, "", &asked);
 		let decision = inner
 			.payee
-			.reserve(&signed, inner.config.price, bought)
+			.reserve(&admitted.voucher, inner.config.price, bought)
 			.await
 			.map_err(|error| self.unavailable(&signed, error))?;
 		match decision {
-			Decision::Rejected(rejection) => Err(Box::new(Problem::of_rejection(&rejection))),
+			Decision::Rejected(rejection) => {
+				let channel = &signed.voucher.channel;
+				Err(Box::new(self.rejected(&rejection, &call.headers, channel)))
+			},
 			Decision::Replay { same_request } => {
 				let kept = inner.answers.get(signed.lane(), signed.voucher.cumulative);
 				let answer = kept
@@ -380,7 +446,7 @@ impl Gateway {
 				ProblemType::Unavailable,
 				"the chain cannot be read at present; nothing was charged",
 			),
-			PayeeError::Store(_) | PayeeError::Stopped => Problem::new(
+			PayeeError::Store(_) | PayeeError::Foreign(_) | PayeeError::Stopped => Problem::new(
 				ProblemType::Unavailable,
 				"the voucher cannot be kept at present; nothing was charged",
 			),
@@ -405,45 +471,49 @@ fn target(upstream: &reqwest::Url, path_and_query: &str) -> reqwest::Url {
 	url
 }
 
+/// What a request without its body has shown.
+struct Admitted {
+	/// Good, but not accepted yet.
+	voucher: Verified,
+	/// The id of the challenge that it came with.
+	challenge: String,
+}
+
 /// Every path that is sold.
 async fn sell(State(gateway): State<Gateway>, request: Request) -> Response {
 	let (parts, body) = request.into_parts();
-	let limit = gateway.0.config.max_request_body;
-	let body = match read_body(body, limit).await {
+	let config = &gateway.0.config;
+	let (limit, timeout) = (config.max_request_body, config.body_timeout);
+	let too_large = || {
+		let detail = format!("at most {limit} bytes are taken; nothing was charged");
+		Problem::new(ProblemType::RequestTooLarge, detail)
+	};
+	// What the client says of the length is known before a byte of the body has arrived.
+	if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+		return gateway.fail(too_large());
+	}
+	let admitted = match gateway.admit(&parts.headers).await {
+		Ok(admitted) => admitted,
+		Err(problem) => {
+			discard(&parts.headers, body, limit, timeout);
+			return gateway.fail(*problem);
+		},
+	};
+	let body = match read_body(body, limit, timeout).await {
 		Ok(body) => body,
-		Err(BodyError::TooLarge) => {
-			let detail = format!("at most {limit} bytes are taken");
-			return gateway.refuse(Problem::new(ProblemType::RequestTooLarge, detail));
+		Err(BodyError::TooLarge) => return gateway.fail(too_large()),
+		Err(BodyError::Timeout) => {
+			let detail = format!("the body did not arrive within {timeout:?}; nothing was charged");
+			return gateway.fail(Problem::new(ProblemType::RequestTimeout, detail));
 		},
 		// Nobody is there to read the answer.
 		Err(BodyError::Broken) => return Response::new(axum::body::Body::empty()),
-	};
-	let credentials = parts.headers.get_all(AUTHORIZATION);
-	let Some(value) = credentials.iter().find(|value| is_payment(value)) else {
-		Counters::add(&gateway.0.counters.challenged);
-		return gateway.refuse(Problem::new(
-			ProblemType::PaymentRequired,
-			format!("this resource costs {} units per call", gateway.0.config.price),
-		));
-	};
-	let credential = match value.to_str().ok().and_then(Credential::parse) {
-		Some(Ok(credential)) => credential,
-		Some(Err(error)) => {
-			Counters::add(&gateway.0.counters.rejected);
-			return gateway
-				.refuse(Problem::new(ProblemType::MalformedCredential, error.to_string()));
-		},
-		None => {
-			Counters::add(&gateway.0.counters.rejected);
-			return gateway
-				.refuse(Problem::new(ProblemType::MalformedCredential, "not a credential"));
-		},
 	};
 	let call = Call { method: parts.method, uri: parts.uri, headers: parts.headers, body };
 	// A task of its own: a client that hangs up must not stop a call between service and commit.
 	let task = tokio::spawn({
 		let gateway = gateway.clone();
-		async move { gateway.paid(credential, call).await }
+		async move { gateway.paid(admitted, call).await }
 	});
 	task.await.unwrap_or_else(|error| {
 		tracing::error!(%error, "a call failed");
@@ -452,7 +522,7 @@ async fn sell(State(gateway): State<Gateway>, request: Request) -> Response {
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
 	SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

@@ -2,16 +2,17 @@
 
 mod chain;
 
-use crate::{Gateway, GatewayConfig};
+use crate::{Gateway, GatewayConfig, GatewayError};
 use axum::{
 	body::Bytes,
 	extract::State,
 	http::{HeaderMap, Method, StatusCode, Uri},
-	response::IntoResponse,
+	response::{IntoResponse, Response},
 	Router,
 };
 use chain::FakeChain;
 use std::{
+	collections::HashSet,
 	net::SocketAddr,
 	sync::{
 		atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -23,10 +24,11 @@ use stoa_client::{
 	chain::{ChannelInfo, Phase},
 	http::{HttpError, HttpPolicy, PaidClient, PaidRequest},
 	keys::{AccountKey, Scheme, VoucherKey},
-	payer::{Payer, Policy},
+	payee::PayeeError,
+	payer::{PayError, Payer, Policy, Refusal},
 	payment::{
-		parse_challenges, Challenge, Credential, PaymentReceipt, Problem, ProblemType,
-		VoucherPayload, RECEIPT_HEADER,
+		parse_challenges, Challenge, ChannelProof, Credential, PaymentReceipt, PaymentRequest,
+		Problem, ProblemType, VoucherPayload, PROOF_HEADER, PROOF_WINDOW, RECEIPT_HEADER,
 	},
 	store::{MemoryStore, Store, StoreError, Table, Write},
 	voucher::SignedVoucher,
@@ -35,6 +37,12 @@ use stoa_primitives::{
 	channel::{ChannelId, DEFAULT_GRACE},
 	payload::{Domain, Voucher},
 	AccountId, AssetId, Balance, H256,
+};
+use tokio::{
+	io::{AsyncReadExt, AsyncWriteExt},
+	net::TcpStream,
+	sync::oneshot,
+	task::JoinHandle,
 };
 
 const GENESIS: H256 = H256::repeat_byte(5);
@@ -143,6 +151,7 @@ struct World {
 	service: Arc<Service>,
 	store: Arc<FailingStore>,
 	gateway: Gateway,
+	address: SocketAddr,
 	url: String,
 }
 
@@ -165,7 +174,7 @@ impl World {
 		change(&mut config);
 		let gateway = Gateway::with_store(config, store.clone(), chain.clone()).await.unwrap();
 		let address = spawn(gateway.router()).await;
-		Self { chain, service, store, gateway, url: format!("http://{address}") }
+		Self { chain, service, store, gateway, address, url: format!("http://{address}") }
 	}
 
 	fn url(&self, path: &str) -> String {
@@ -195,6 +204,17 @@ impl World {
 		parse_challenges(&header).unwrap().remove(0)
 	}
 
+	/// What the gateway tells of a channel.
+	async fn state(&self, id: &ChannelId, proof: Option<&ChannelProof>) -> (u16, String) {
+		let url = self.url(&format!("/.well-known/stoa/channel/0x{}", hex(id)));
+		let mut request = reqwest::Client::new().get(url);
+		if let Some(proof) = proof {
+			request = request.header(PROOF_HEADER, proof.to_header());
+		}
+		let reply = request.send().await.unwrap();
+		(reply.status().as_u16(), reply.text().await.unwrap())
+	}
+
 	async fn present(&self, challenge: &Challenge, voucher: &SignedVoucher) -> Reply {
 		self.present_to("/", challenge, voucher).await
 	}
@@ -205,13 +225,24 @@ impl World {
 		challenge: &Challenge,
 		voucher: &SignedVoucher,
 	) -> Reply {
+		self.send(path, challenge, voucher, None).await
+	}
+
+	async fn send(
+		&self,
+		path: &str,
+		challenge: &Challenge,
+		voucher: &SignedVoucher,
+		proof: Option<&ChannelProof>,
+	) -> Reply {
 		let credential = Credential::new(challenge.clone(), voucher);
-		let reply = reqwest::Client::new()
+		let mut request = reqwest::Client::new()
 			.get(self.url(path))
-			.header("authorization", credential.to_header())
-			.send()
-			.await
-			.unwrap();
+			.header("authorization", credential.to_header());
+		if let Some(proof) = proof {
+			request = request.header(PROOF_HEADER, proof.to_header());
+		}
+		let reply = request.send().await.unwrap();
 		Reply {
 			status: reply.status().as_u16(),
 			receipt: reply
@@ -260,6 +291,69 @@ async fn a_client_should_pay_per_call_and_get_receipts() {
 	for headers in seen.iter() {
 		assert!(headers.contains_key("stoa-payer") && headers.contains_key("stoa-channel"));
 		assert!(!headers.contains_key("authorization"));
+	}
+}
+
+/// A payee that takes vouchers and delivers nothing.
+struct Thief {
+	/// Whether it answers with a receipt that proves nothing, instead of a problem.
+	receipts: bool,
+	seen: std::sync::Mutex<HashSet<Balance>>,
+}
+
+async fn steal(State(thief): State<Arc<Thief>>, headers: HeaderMap) -> Response {
+	let credential = headers.get("authorization").map(|value| value.to_str().unwrap());
+	let Some(credential) = credential.and_then(Credential::parse) else {
+		let terms = PaymentRequest {
+			amount: PRICE,
+			asset: ASSET,
+			genesis: GENESIS,
+			payee: payee_key().account(),
+			suggested_deposit: 1_000,
+			min_grace: 0,
+		};
+		let challenge = Challenge::issue(&[0; 32], "thief", &terms, now() + 1_000, &[]);
+		let header = [("www-authenticate", challenge.to_header())];
+		return (StatusCode::PAYMENT_REQUIRED, header).into_response();
+	};
+	let signed = credential.unwrap().payload.signed().unwrap();
+	let fresh = thief.seen.lock().unwrap().insert(signed.voucher.cumulative);
+	if thief.receipts && fresh {
+		return ([(RECEIPT_HEADER, "e30")], "nothing").into_response();
+	}
+	let kind = [("content-type", "application/problem+json")];
+	let problem = serde_json::to_string(&Problem::used(&signed)).unwrap();
+	(StatusCode::CONFLICT, kind, problem).into_response()
+}
+
+#[tokio::test]
+async fn a_payee_that_delivers_nothing_should_get_no_more_than_the_payer_allows() {
+	for receipts in [false, true] {
+		let world = World::new(10_000).await;
+		let thief = Arc::new(Thief { receipts, seen: Default::default() });
+		let address = spawn(Router::new().fallback(steal).with_state(thief.clone())).await;
+		let url = format!("http://{address}/");
+		let store = Arc::new(MemoryStore::default());
+		let policy = Policy { max_unanswered: 3 * PRICE, ..Policy::per_call(100) };
+		let info = world.chain.state().finalized[&CHANNEL].clone();
+		// Neither calls without end nor new processes make it more.
+		let mut last = None;
+		for _ in 0..3 {
+			let payer = Payer::new(store.clone(), GENESIS, policy).unwrap();
+			payer.add_channel(&info, voucher_key()).await.unwrap();
+			let client = PaidClient::new(payer, world.chain.clone(), HttpPolicy::new(100)).unwrap();
+			for _ in 0..6 {
+				last = Some(client.get(&url).await);
+			}
+		}
+		match last.unwrap() {
+			Err(HttpError::Pay(PayError::Refused(Refusal::Unanswered { unanswered, limit }))) => {
+				assert_eq!((unanswered, limit), (4 * PRICE, 3 * PRICE));
+			},
+			other => panic!("{other:?}"),
+		}
+		let taken = thief.seen.lock().unwrap().iter().max().copied();
+		assert_eq!(taken, Some(4 * PRICE), "three by its word, and the one that is out");
 	}
 }
 
@@ -321,7 +415,8 @@ async fn a_low_voucher_should_name_the_shortfall_and_prove_the_floor() {
 	let world = World::new(1_000).await;
 	let challenge = world.challenge().await;
 	world.present(&challenge, &sign(PRICE)).await;
-	let reply = world.present(&challenge, &sign(PRICE + 3)).await;
+	let low = sign(PRICE + 3);
+	let reply = world.send("/", &challenge, &low, Some(&prove(now()))).await;
 	assert_eq!((reply.status, reply.challenged), (402, true));
 	let problem = reply.problem();
 	assert!(problem.is(ProblemType::InsufficientVoucher));
@@ -339,12 +434,69 @@ async fn a_payer_that_lost_its_records_should_recover_by_its_own_signature() {
 	let reply = client.get(&world.url("/")).await.unwrap();
 	assert_eq!((reply.status, reply.paid), (200, PRICE));
 	assert_eq!(client.payer().channels()[0].signed, 50);
-	let url = world.url(&format!("/.well-known/stoa/channel/0x{}", hex(&CHANNEL)));
-	let reply = reqwest::get(url).await.unwrap();
-	let json: serde_json::Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+	let (status, text) = world.state(&CHANNEL, Some(&prove(now()))).await;
+	let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+	assert_eq!(status, 200);
 	assert_eq!((&json["acceptedCumulative"], &json["earned"]), (&"50".into(), &"20".into()));
-	let unknown = world.url(&format!("/.well-known/stoa/channel/{}", hex(&[1; 32])));
-	assert_eq!(reqwest::get(unknown).await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn a_fresh_gateway_should_tell_a_payer_that_nothing_was_accepted() {
+	let world = World::new(1_000).await;
+	let (status, text) = world.state(&CHANNEL, Some(&prove(now()))).await;
+	assert_eq!(status, 404, "{text}");
+}
+
+#[tokio::test]
+async fn strangers_should_learn_nothing_of_what_was_paid() {
+	let world = World::new(1_000).await;
+	let challenge = world.challenge().await;
+	world.present(&challenge, &sign(40)).await;
+	let domain = Domain::channels(GENESIS);
+	let other = VoucherKey::from_uri("//Other", Scheme::Ed25519).unwrap();
+	let channel = [1; 32];
+	let elsewhere = Domain::channels(H256::zero());
+	let proofs = [
+		None,
+		Some(prove(now() - PROOF_WINDOW - 5)),
+		Some(prove(now() + PROOF_WINDOW + 5)),
+		Some(ChannelProof { time: now(), ..prove(now() - 1_000) }),
+		Some(ChannelProof::sign(CHANNEL, now(), &other, &domain)),
+		Some(ChannelProof::sign(channel, now(), &voucher_key(), &domain)),
+		Some(ChannelProof::sign(CHANNEL, now(), &voucher_key(), &elsewhere)),
+	];
+	// A voucher with a good signature proves nothing: it is public once it is settled.
+	for proof in &proofs {
+		let low = world.send("/", &challenge, &sign(39), proof.as_ref()).await;
+		assert_eq!(low.status, 402);
+		let problem = low.problem();
+		assert!(problem.is(ProblemType::InsufficientVoucher));
+		assert_eq!((&problem.last_voucher, &problem.accepted_cumulative), (&None, &None));
+		assert_eq!((&problem.required_cumulative, &problem.shortfall), (&None, &None));
+		// Nor does it matter whether there is anything to tell.
+		for id in [CHANNEL, channel] {
+			let (status, text) = world.state(&id, proof.as_ref()).await;
+			assert_eq!(status, 403, "{text}");
+			let problem: Problem = serde_json::from_str(&text).unwrap();
+			assert!(problem.is(ProblemType::ProofRequired));
+		}
+	}
+	// Amounts cannot be found out by trying either.
+	for cumulative in [1, 40, 49, 50, 1_001] {
+		let mut forged = sign(cumulative);
+		forged.signature = other.sign_voucher(forged.voucher, &domain).signature;
+		let reply = world.present(&challenge, &forged).await;
+		assert!(reply.problem().is(ProblemType::InvalidSignature), "{cumulative}");
+	}
+	assert_eq!(world.calls(), 1);
+}
+
+fn now() -> u64 {
+	crate::serve::now()
+}
+
+fn prove(time: u64) -> ChannelProof {
+	ChannelProof::sign(CHANNEL, time, &voucher_key(), &Domain::channels(GENESIS))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -453,12 +605,225 @@ async fn malformed_credentials_should_be_refused() {
 	}
 }
 
+/// A request as bytes, so that a test decides what arrives when.
+struct Raw(TcpStream);
+
+impl Raw {
+	async fn new(address: SocketAddr) -> Self {
+		Self(TcpStream::connect(address).await.unwrap())
+	}
+
+	async fn send(&mut self, text: &str) {
+		self.0.write_all(text.as_bytes()).await.unwrap();
+	}
+
+	/// The head of a `POST`; `headers` end with a line break each.
+	async fn post(&mut self, headers: &str) {
+		self.send(&format!("POST / HTTP/1.1\r\nhost: h\r\n{headers}\r\n")).await;
+	}
+
+	/// What comes until the answer has this text. Panics when the connection ends before.
+	async fn expect(&mut self, text: &str) -> String {
+		let mut seen = Vec::new();
+		let mut buffer = [0; 4_096];
+		while !String::from_utf8_lossy(&seen).contains(text) {
+			let read = tokio::time::timeout(PATIENCE, self.0.read(&mut buffer)).await;
+			match read.expect("an answer in time").unwrap() {
+				0 => panic!("no `{text}` in {}", String::from_utf8_lossy(&seen)),
+				n => seen.extend_from_slice(&buffer[..n]),
+			}
+		}
+		String::from_utf8(seen).unwrap()
+	}
+
+	/// Waits until the other side ends the connection.
+	async fn ended(&mut self) {
+		let mut rest = Vec::new();
+		let end = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
+		// A reset is an end as well.
+		let _ = end.expect("an end in time");
+	}
+}
+
+/// Longer than anything here should take, shorter than the defaults that tests shorten.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn credential(challenge: &Challenge, voucher: &SignedVoucher) -> String {
+	format!("authorization: {}\r\n", Credential::new(challenge.clone(), voucher).to_header())
+}
+
 #[tokio::test]
 async fn large_requests_should_be_refused() {
 	let world = World::new(1_000).await;
 	let reply =
 		reqwest::Client::new().post(world.url("/")).body("x".repeat(1_001)).send().await.unwrap();
 	assert_eq!(reply.status(), 413);
+	// The length is believed before a byte of the body has arrived.
+	let mut raw = Raw::new(world.address).await;
+	raw.post("content-length: 1001\r\n").await;
+	raw.expect("HTTP/1.1 413").await;
+}
+
+#[tokio::test]
+async fn bodies_should_not_be_waited_for_without_a_good_voucher() {
+	let world = World::new(1_000).await;
+	let challenge = world.challenge().await;
+	let mut forged = sign(PRICE);
+	forged.signature = sign(2 * PRICE).signature;
+	for (headers, problem) in [
+		(String::new(), "payment-required"),
+		("authorization: Payment !!\r\n".into(), "malformed-credential"),
+		(credential(&challenge, &forged), "invalid-signature"),
+		(credential(&challenge, &sign(1)), "insufficient-balance"),
+	] {
+		for length in ["content-length: 900\r\n", "transfer-encoding: chunked\r\n"] {
+			let mut raw = Raw::new(world.address).await;
+			raw.post(&format!("{headers}{length}")).await;
+			raw.expect("HTTP/1.1 402").await;
+		}
+		let mut raw = Raw::new(world.address).await;
+		raw.post(&format!("{headers}content-length: 900\r\n")).await;
+		raw.expect(problem).await;
+		// The connection goes on once the body has passed by.
+		raw.send(&"x".repeat(900)).await;
+		raw.post("content-length: 0\r\n").await;
+		raw.expect("payment-required").await;
+	}
+	assert_eq!(world.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_should_not_send_its_body_in_vain() {
+	let world = World::new(1_000).await;
+	let mut raw = Raw::new(world.address).await;
+	raw.post("content-length: 900\r\nexpect: 100-continue\r\n").await;
+	let answer = raw.expect("payment-required").await;
+	assert!(answer.starts_with("HTTP/1.1 402"), "{answer}");
+	let challenge = world.challenge().await;
+	let mut raw = Raw::new(world.address).await;
+	let credential = credential(&challenge, &sign(PRICE));
+	raw.post(&format!("{credential}content-length: 3\r\nexpect: 100-continue\r\n")).await;
+	raw.expect("HTTP/1.1 100").await;
+	raw.send("abc").await;
+	raw.expect("POST / abc").await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_large_or_too_slow_should_cost_nothing() {
+	let world = World::with(1_000, |c| c.body_timeout = Duration::from_millis(200)).await;
+	let challenge = world.challenge().await;
+	let headers = credential(&challenge, &sign(PRICE));
+	let mut raw = Raw::new(world.address).await;
+	raw.post(&format!("{headers}transfer-encoding: chunked\r\n")).await;
+	// 0x3e9 is one byte more than what is taken.
+	raw.send(&format!("3e9\r\n{}\r\n", "x".repeat(1_001))).await;
+	raw.expect("HTTP/1.1 413").await;
+	let mut raw = Raw::new(world.address).await;
+	raw.post(&format!("{headers}content-length: 900\r\n")).await;
+	raw.send("some of it").await;
+	raw.expect("HTTP/1.1 408").await;
+	assert_eq!((world.calls(), world.gateway.stats().earned), (0, 0));
+	// The same voucher still buys a call.
+	assert_eq!(world.present(&challenge, &sign(PRICE)).await.status, 200);
+}
+
+/// Serves on a port of its own as an operator does; a drop of the sender shuts it down.
+async fn serve(
+	world: &World,
+) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Result<(), GatewayError>>) {
+	let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+	let address = listener.local_addr().unwrap();
+	let (stop, stopped) = oneshot::channel::<()>();
+	let gateway = world.gateway.clone();
+	let serving = tokio::spawn(async move {
+		let shutdown = async {
+			let _ = stopped.await;
+		};
+		gateway.serve(listener, shutdown).await
+	});
+	(address, stop, serving)
+}
+
+#[tokio::test]
+async fn slow_heads_should_end_the_connection() {
+	let world = World::with(1_000, |c| c.header_timeout = Duration::from_millis(200)).await;
+	let (address, _stop, _) = serve(&world).await;
+	let mut silent = Raw::new(address).await;
+	let mut slow = Raw::new(address).await;
+	slow.send("GET / HTTP/1.1\r\nhost").await;
+	silent.ended().await;
+	slow.ended().await;
+	// One that has been answered may not idle longer either.
+	let mut idle = Raw::new(address).await;
+	idle.post("content-length: 0\r\n").await;
+	idle.expect("payment-required").await;
+	idle.ended().await;
+}
+
+#[tokio::test]
+async fn connections_should_be_capped_and_the_next_one_wait() {
+	let world = World::with(1_000, |c| c.max_connections = 2).await;
+	let (address, _stop, _) = serve(&world).await;
+	let mut first = Raw::new(address).await;
+	first.post("content-length: 0\r\n").await;
+	first.expect("payment-required").await;
+	let mut second = Raw::new(address).await;
+	second.post("content-length: 0\r\n").await;
+	second.expect("payment-required").await;
+	let mut third = Raw::new(address).await;
+	third.post("content-length: 0\r\n").await;
+	let waiting = tokio::time::timeout(Duration::from_millis(300), third.expect("402")).await;
+	assert!(waiting.is_err());
+	drop(first);
+	third.expect("payment-required").await;
+}
+
+#[tokio::test]
+async fn shutting_down_should_not_wait_for_ever() {
+	let world = World::with(1_000, |c| {
+		c.drain_timeout = Duration::from_millis(300);
+		c.upstream_timeout = Duration::from_secs(60);
+	})
+	.await;
+	let (address, stop, serving) = serve(&world).await;
+	let challenge = world.challenge().await;
+	let mut silent = Raw::new(address).await;
+	let mut idle = Raw::new(address).await;
+	idle.post("content-length: 0\r\n").await;
+	idle.expect("payment-required").await;
+	let mut under_way = Raw::new(address).await;
+	let credential = credential(&challenge, &sign(PRICE));
+	under_way.send(&format!("GET /sleep HTTP/1.1\r\nhost: h\r\n{credential}\r\n")).await;
+	while world.calls() == 0 {
+		tokio::time::sleep(Duration::from_millis(10)).await;
+	}
+	let since = std::time::Instant::now();
+	drop(stop);
+	// Whoever has nothing under way is let go at once.
+	idle.ended().await;
+	assert!(since.elapsed() < Duration::from_millis(250), "{:?}", since.elapsed());
+	serving.await.unwrap().unwrap();
+	assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+	silent.ended().await;
+	under_way.ended().await;
+}
+
+#[tokio::test]
+async fn shutting_down_should_let_calls_end() {
+	let world = World::new(1_000).await;
+	world.service.slow.store(true, Ordering::SeqCst);
+	let (address, stop, serving) = serve(&world).await;
+	let challenge = world.challenge().await;
+	let mut under_way = Raw::new(address).await;
+	let credential = credential(&challenge, &sign(PRICE));
+	under_way.send(&format!("GET /x HTTP/1.1\r\nhost: h\r\n{credential}\r\n")).await;
+	while world.calls() == 0 {
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+	drop(stop);
+	under_way.expect("call 0").await;
+	serving.await.unwrap().unwrap();
+	assert_eq!(world.chain.state().batches.len(), 1);
 }
 
 #[tokio::test]
@@ -586,7 +951,7 @@ async fn calls_on_one_channel_should_be_possible_at_the_same_time() {
 			tokio::spawn(async move { client.get(&url).await.unwrap() })
 		})
 		.collect();
-	let mut bodies = std::collections::HashSet::new();
+	let mut bodies = HashSet::new();
 	for call in calls {
 		let reply = call.await.unwrap();
 		assert_eq!((reply.status, reply.paid), (200, PRICE));
@@ -599,19 +964,8 @@ async fn calls_on_one_channel_should_be_possible_at_the_same_time() {
 #[tokio::test]
 async fn shutting_down_should_settle() {
 	let world = World::new(1_000).await;
-	let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-	let url = format!("http://{}/", listener.local_addr().unwrap());
-	let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-	let serving = tokio::spawn({
-		let gateway = world.gateway.clone();
-		async move {
-			gateway
-				.serve(listener, async {
-					let _ = stopped.await;
-				})
-				.await
-		}
-	});
+	let (address, stop, serving) = serve(&world).await;
+	let url = format!("http://{address}/");
 	let client = world.client().await;
 	client.get(&url).await.unwrap();
 	drop(client);
@@ -632,11 +986,66 @@ async fn metrics_should_be_readable() {
 }
 
 #[tokio::test]
+async fn a_seller_with_a_new_store_should_not_lock_its_buyers_out() {
+	let before = World::new(1_000).await;
+	let payer = before.payer().await;
+	// The answer to this call is lost.
+	let lost = *payer.pay(&CHANNEL, 0, PRICE).await.unwrap().signed();
+	assert_eq!(before.present(&before.challenge().await, &lost).await.status, 200);
+	before.gateway.settle_now().await.unwrap();
+	let info = before.chain.state().finalized[&CHANNEL].clone();
+	assert_eq!(info.settled, PRICE);
+
+	// The seller has lost its store: it cannot show the voucher that it has settled.
+	let after = World::new(1_000).await;
+	after.chain.put(info.clone());
+	let policy = HttpPolicy::new(100);
+	let client = PaidClient::new(payer.clone(), after.chain.clone(), policy).unwrap();
+	let locked_out = client.get(&after.url("/")).await;
+	assert!(matches!(locked_out, Err(HttpError::Refused(_))), "{locked_out:?}");
+	payer.add_channel(&info, voucher_key()).await.unwrap();
+	assert_eq!(client.get(&after.url("/")).await.unwrap().paid, PRICE);
+	assert_eq!(payer.channels()[0].signed, 2 * PRICE);
+}
+
+#[tokio::test]
+async fn a_chain_that_began_anew_should_stop_buyers_and_sellers_with_old_stores() {
+	let world = World::new(1_000).await;
+	let store = Arc::new(MemoryStore::default());
+	let connect = || async {
+		let payer = Payer::new(store.clone(), GENESIS, Policy::per_call(100)).unwrap();
+		payer.add_channel(&channel(1_000), voucher_key()).await.unwrap();
+		PaidClient::new(payer, world.chain.clone(), HttpPolicy::new(100)).unwrap()
+	};
+	let client = connect().await;
+	assert_eq!(client.get(&world.url("/")).await.unwrap().paid, PRICE);
+	drop(client);
+	assert_eq!(world.calls(), 1);
+
+	world.chain.state().hash = H256::repeat_byte(1);
+	let client = connect().await;
+	let outcome = client.get(&world.url("/")).await;
+	assert!(
+		matches!(&outcome, Err(HttpError::Pay(PayError::Store(StoreError::ChainAnew(_))))),
+		"{outcome:?}"
+	);
+	assert_eq!((world.calls(), client.payer().channels()[0].signed), (1, PRICE));
+	let config = GatewayConfig::new("http://h", PRICE, ASSET, payee_key(), "unused");
+	let restarted = Gateway::with_store(config, world.store.clone(), world.chain.clone()).await;
+	assert!(matches!(
+		restarted.err(),
+		Some(GatewayError::Payee(PayeeError::Store(StoreError::ChainAnew(_))))
+	));
+}
+
+#[tokio::test]
 async fn bad_settings_should_be_refused() {
 	let chain = Arc::new(FakeChain::new(GENESIS));
 	let config =
 		|upstream: &str, price| GatewayConfig::new(upstream, price, ASSET, payee_key(), "unused");
-	for config in [config("http://h", 0), config("not a url", 1), config("ftp://h", 1)] {
+	let mut closed = config("http://h", 1);
+	closed.max_connections = 0;
+	for config in [config("http://h", 0), config("not a url", 1), config("ftp://h", 1), closed] {
 		let outcome =
 			Gateway::with_store(config, Arc::new(MemoryStore::default()), chain.clone()).await;
 		assert!(outcome.is_err());

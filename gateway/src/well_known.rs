@@ -1,6 +1,6 @@
 //! What the gateway tells about itself.
 
-use crate::serve::{problem_response, Gateway};
+use crate::serve::{now, problem_response, Gateway};
 use axum::{
 	extract::{Path, State},
 	http::{header, HeaderMap, HeaderValue, StatusCode},
@@ -11,7 +11,10 @@ use serde::Serialize;
 use stoa_client::{
 	chain::{parse_hash, to_hex},
 	keys::format_account,
-	payment::{asset_name, chain_id, Problem, ProblemType, VoucherPayload, INTENT, METHOD},
+	payment::{
+		asset_name, chain_id, format_time, Problem, ProblemType, VoucherPayload, INTENT, METHOD,
+		PROOF_HEADER, PROOF_WINDOW,
+	},
 	voucher::LaneKey,
 };
 
@@ -66,18 +69,41 @@ struct Channel {
 	last_voucher: VoucherPayload,
 }
 
-/// `GET /.well-known/stoa/channel/{id}`: for a payer that has lost its records. The voucher is worth
-/// nothing to anybody but the payee, and does not give access to what it bought.
-pub(crate) async fn channel(State(gateway): State<Gateway>, Path(id): Path<String>) -> Response {
-	let record =
-		parse_hash(&id).and_then(|channel| gateway.0.payee.record(&LaneKey { channel, lane: 0 }));
-	let Some(record) = record else {
-		let mut problem = Problem::new(
+/// `GET /.well-known/stoa/channel/{id}`: for a payer that has lost its records. It proves to be the
+/// payer: what it has paid is nobody else's business, not even whether there is anything.
+pub(crate) async fn channel(
+	State(gateway): State<Gateway>,
+	Path(id): Path<String>,
+	headers: HeaderMap,
+) -> Response {
+	let problem = |problem| problem_response(&problem, HeaderMap::new());
+	let stranger = || {
+		let detail = format!(
+			"send a {PROOF_HEADER} header that the channel's voucher key has signed less than \
+			{PROOF_WINDOW} seconds from {}",
+			format_time(now())
+		);
+		problem(Problem::new(ProblemType::ProofRequired, detail))
+	};
+	let Some(proof) = parse_hash(&id).and_then(|channel| gateway.proof(&headers, &channel)) else {
+		return stranger();
+	};
+	match gateway.0.payee.lookup(&proof.channel).await {
+		Ok(Some(info)) if gateway.is_payer(&proof, &info) => {},
+		Ok(_) => return stranger(),
+		Err(error) => {
+			tracing::warn!(%error, "a channel could not be read");
+			let detail = "the chain cannot be read at present";
+			return problem(Problem::new(ProblemType::Unavailable, detail));
+		},
+	}
+	let Some(record) = gateway.0.payee.record(&LaneKey { channel: proof.channel, lane: 0 }) else {
+		let mut missing = Problem::new(
 			ProblemType::ChannelNotFound,
 			"no voucher was accepted on a channel of this id",
 		);
-		problem.status = StatusCode::NOT_FOUND.as_u16();
-		return problem_response(&problem, HeaderMap::new());
+		missing.status = StatusCode::NOT_FOUND.as_u16();
+		return problem(missing);
 	};
 	let voucher = record.voucher.voucher;
 	let mut response = Json(Channel {

@@ -3,8 +3,9 @@
 use crate::process::{binary, Process};
 use serde_json::Value;
 use std::{
+	fs::OpenOptions,
 	path::Path,
-	process::{Command, Output},
+	process::{Child, Command, Output, Stdio},
 	time::Duration,
 };
 use tempfile::TempDir;
@@ -48,6 +49,18 @@ impl Stoa {
 	/// When it cannot be started.
 	pub fn run(&self, args: &[&str]) -> Output {
 		self.command(args).output().expect("`stoa` can be started")
+	}
+
+	/// Runs a command whose standard output is on a full disk.
+	///
+	/// # Panics
+	///
+	/// When it cannot be started.
+	pub fn run_full(&self, args: &[&str]) -> Output {
+		let full = OpenOptions::new().write(true).open("/dev/full").expect("the system is Linux");
+		let mut command = self.command(args);
+		let child = command.stdout(full).stderr(Stdio::piped()).spawn();
+		child.and_then(Child::wait_with_output).expect("`stoa` can be started")
 	}
 
 	/// Starts a command that goes on.

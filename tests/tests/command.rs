@@ -2,9 +2,16 @@
 
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, sync::LazyLock, time::Duration};
-use stoa_tests::{command::Stoa, service::Service, Node};
+use stoa_client::{
+	chain::{calls, SubmitOptions},
+	keys::parse_account,
+};
+use stoa_tests::{command::Stoa, market, service::Service, Node};
 
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
+
+/// A second chain, since every test that registers agents needs an operator to itself.
+static OTHER: LazyLock<Node> = LazyLock::new(Node::start);
 
 /// A text field.
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -17,8 +24,8 @@ fn units(value: &Value, field: &str) -> u128 {
 }
 
 /// A user with keys `seller` and `buyer`, registered and paid in for by `operator`.
-fn trader(operator: &str) -> Stoa {
-	let stoa = Stoa::new(NODE.url());
+fn trader(node: &Node, operator: &str) -> Stoa {
+	let stoa = Stoa::new(node.url());
 	for name in ["seller", "buyer"] {
 		stoa.json(&["keys", "new", name]);
 		stoa.json(&["--key", operator, "agent", "register", name]);
@@ -47,6 +54,7 @@ async fn commands_should_lead_from_new_keys_to_a_settled_channel_when_typed_in_o
 	// Agents and credits.
 	let registered = stoa.json(&["--key", "//Bob", "agent", "register", "seller"]);
 	assert_eq!(registered["agent"], seller["address"]);
+	assert!(registered["block"].is_u64() && registered["fee"]["units"].is_string());
 	// An operator elsewhere gets the agent's consent as text.
 	let bob = stoa.json(&["keys", "show", "//Bob"]);
 	let consent = stoa.json(&["--key", "buyer", "agent", "consent", text(&bob, "address")]);
@@ -68,13 +76,15 @@ async fn commands_should_lead_from_new_keys_to_a_settled_channel_when_typed_in_o
 	assert_eq!((units(&opened, "deposit"), units(&opened, "settled")), (500_000, 0));
 	assert_eq!(text(&opened["fee"], "asset"), "dUSD");
 	let id = text(&opened, "channel");
+	assert_eq!((&opened["closing"], &opened["ends"]), (&Value::Bool(false), &Value::Null));
 	let balances = stoa.json(&["balances", "buyer"]);
 	assert_eq!(units(&balances, "credits"), 500_000 - units(&opened, "fee"));
+	assert_eq!(units(&balances, "in_channels"), 500_000);
 
 	// Paid calls.
 	let upstream = service.url();
-	let (mut gateway, url) =
-		stoa.serve(&["--key", "seller", "--upstream", &upstream, "--price", "0.0001"]);
+	let serve = ["--key", "seller", "--upstream", &upstream, "--price", "0.0001"];
+	let (mut gateway, url) = stoa.serve(&[&serve[..], &["--min-claim", "0"]].concat());
 	let url = format!("{url}/words");
 	for n in 0..3 {
 		let args = ["--key", "buyer", "call", &url, "--max-price", "0.001", "-d", "one two three"];
@@ -105,26 +115,35 @@ async fn commands_should_lead_from_new_keys_to_a_settled_channel_when_typed_in_o
 	let settled = stoa.json(&["--key", "seller", "channel", "settle"]);
 	assert_eq!(units(&settled, "gross"), 0);
 
-	// Calls that were not settled by the gateway are settled by hand, or at the close.
-	let (mut gateway, url) =
-		stoa.serve(&["--key", "seller", "--upstream", &upstream, "--price", "0.0001"]);
+	// Calls that were not settled by the gateway are settled by hand, or at the close. A claim that is
+	// not worth the fee is left alone.
+	let (mut gateway, url) = stoa.serve(&serve);
 	stoa.json(&["--key", "buyer", "call", &url, "--max-price", "0.0001"]);
 	gateway.kill();
-	let settled = stoa.json(&["--key", "seller", "channel", "settle"]);
+	let settle = ["--key", "seller", "channel", "settle"];
+	let left = stoa.json(&settle);
+	assert_eq!((units(&left, "gross"), units(&left, "left")), (0, 100));
+	assert!(units(&left, "min_claim") > 100);
+	let settled = stoa.json(&[&settle[..], &["--min-claim", "0"]].concat());
 	assert_eq!((units(&settled, "gross"), text(&settled["claimed"][0], "channel")), (100, id));
-	let (mut gateway, url) =
-		stoa.serve(&["--key", "seller", "--upstream", &upstream, "--price", "0.0001"]);
+	assert_eq!((units(&settled, "received"), units(&settled, "left")), (85, 0));
+	// It would have cost more than it has brought.
+	let fee: u128 = text(&settled["fees"][0], "units").parse().unwrap();
+	assert!(fee > 85 && fee < units(&left, "min_claim"), "{fee}");
+	let (mut gateway, url) = stoa.serve(&serve);
 	stoa.json(&["--key", "buyer", "call", &url, "--max-price", "0.0001"]);
 	gateway.kill();
 
 	stoa.json(&["--key", "buyer", "channel", "top-up", id, "0.1"]);
 	let requested = stoa.json(&["--key", "buyer", "channel", "request-close", id]);
 	assert!(text(&requested, "state").starts_with("closing"));
+	assert!(requested["ends"].as_u64() > requested["block"].as_u64(), "{requested}");
 	let cancelled = stoa.json(&["--key", "buyer", "channel", "cancel-close", id]);
 	assert_eq!(text(&cancelled, "state"), "open");
 	let before = units(&stoa.json(&["balances", "buyer"]), "credits");
 	let closed = stoa.json(&["--key", "seller", "channel", "close", id]);
 	assert_eq!((units(&closed, "paid"), units(&closed, "paid_now")), (600, 100));
+	assert_eq!(units(&closed, "received"), 85);
 	assert_eq!(units(&closed, "refunded"), 600_000 - 600);
 	assert_eq!(units(&stoa.json(&["balances", "buyer"]), "credits"), before + 599_400);
 	let listed = stoa.json(&["channel", "list", "buyer"]);
@@ -139,7 +158,7 @@ async fn commands_should_lead_from_new_keys_to_a_settled_channel_when_typed_in_o
 #[tokio::test(flavor = "multi_thread")]
 async fn call_should_open_and_top_up_a_channel_when_it_may() {
 	let service = Service::start().await;
-	let stoa = trader("//Charlie");
+	let stoa = trader(&NODE, "//Charlie");
 	let upstream = service.url();
 	let (_gateway, url) =
 		stoa.serve(&["--key", "seller", "--upstream", &upstream, "--price", "0.01"]);
@@ -154,15 +173,19 @@ async fn call_should_open_and_top_up_a_channel_when_it_may() {
 	assert!(line.contains("InsufficientCredits") || line.contains("credits"), "{line}");
 	assert_eq!(service.calls(), 0);
 
-	for _ in 0..3 {
+	for _ in 0..2 {
 		let answer = stoa.json(&with(&["--max-price", "0.01", "--open", "0.02"]));
 		assert_eq!(units(&answer, "paid"), 10_000);
 	}
-	let line = {
-		stoa.json(&with(&["--max-price", "0.01"]));
-		stoa.fail(&with(&["--max-price", "0.01"]))
-	};
-	assert!(line.contains("used up") && line.contains("top-up"), "{line}");
+	// What may open a channel may not add to it, unless it is asked to.
+	let line = stoa.fail(&with(&["--max-price", "0.01", "--open", "0.02"]));
+	assert!(line.contains("used up") && line.contains("--top-up"), "{line}");
+	let top_up = ["--max-price", "0.01", "--top-up", "0.02", "--budget", "0.05"];
+	for _ in 0..2 {
+		assert_eq!(units(&stoa.json(&with(&top_up)), "paid"), 10_000);
+	}
+	let line = stoa.fail(&with(&top_up));
+	assert!(line.contains("budget of 0.05 dUSD") && line.contains("--budget 0.06"), "{line}");
 	assert_eq!(service.calls(), 4);
 	let listed = stoa.json(&["channel", "list", "buyer"]);
 	assert_eq!(listed["channels"].as_array().map(Vec::len), Some(1));
@@ -250,7 +273,7 @@ fn errors_should_name_the_file_when_a_key_file_is_damaged_or_open_to_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses() {
 	let service = Service::start().await;
-	let stoa = trader("//Dave");
+	let stoa = trader(&NODE, "//Dave");
 	stoa.json(&["keys", "new", "poor"]);
 	let nowhere = format!("0x{}", "05".repeat(32));
 	let upstream = service.url();
@@ -300,6 +323,10 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 			"request failed",
 		),
 		(vec!["--key", "buyer", "call", &upstream, "--max-price", "0"], "zero"),
+		(
+			vec!["--key", "buyer", "agent", "consent", "//Dave", "--valid", "7d"],
+			"no consent for longer than 1 d",
+		),
 		(serve("http://127.0.0.1:1", "poor"), "no active agent"),
 		(serve("nonsense", "seller"), "upstream"),
 		(serve("ftp://127.0.0.1", "seller"), "http"),
@@ -310,6 +337,10 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 	let balances = stoa.json(&["balances", "buyer"]);
 	let credits = units(&balances, "credits");
 	assert!((900_000..1_000_000).contains(&credits), "only fees were paid: {credits}");
+	// What the chain says in its own terms is said in those of the command.
+	let output = stoa.run(&["--key", "buyer", "withdraw", "5", "--output", "json"]);
+	let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+	assert!(text(&error["error"], "advice").contains("stoa deposit"), "{error}");
 	// What costs nothing is simply fetched.
 	let free = stoa.json(&["--key", "buyer", "call", &upstream, "--max-price", "1"]);
 	assert_eq!((units(&free, "paid"), text(&free, "body")), (0, "0 words, call 0"));
@@ -317,7 +348,7 @@ async fn errors_should_be_one_line_with_cause_and_advice_when_the_chain_refuses(
 
 #[test]
 fn errors_should_name_the_file_when_a_store_is_damaged_or_of_another_chain() {
-	let stoa = trader("//Eve");
+	let stoa = trader(&NODE, "//Eve");
 	let store = stoa.home().join("vouchers.redb");
 	let path = store.to_str().unwrap().to_owned();
 	let settle = ["--key", "seller", "channel", "settle", "--store", &path];
@@ -345,4 +376,118 @@ fn errors_should_name_the_file_when_a_store_is_damaged_or_of_another_chain() {
 	fs::write(&file, &whole[..whole.len() / 3]).unwrap();
 	let line = stoa.fail(&call);
 	assert!(line.contains(file.to_str().unwrap()), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vouchers_should_not_be_given_up_when_a_store_is_not_the_sellers_own() {
+	let service = Service::start().await;
+	let stoa = trader(&OTHER, "//Bob");
+	let upstream = service.url();
+	let store = stoa.home().join("one.redb").to_str().unwrap().to_owned();
+	let other = stoa.home().join("other.redb").to_str().unwrap().to_owned();
+	let serve = ["--key", "seller", "--upstream", &upstream, "--price", "0.01", "--store"];
+	let (mut gateway, url) = stoa.serve(&[&serve[..], &[&store]].concat());
+	stoa.json(&["--key", "buyer", "call", &url, "--max-price", "0.01", "--open", "0.1"]);
+	gateway.kill();
+	let (mut gateway, _) = stoa.serve(&[&serve[..], &[&other]].concat());
+	gateway.kill();
+	let listed = stoa.json(&["channel", "list", "buyer"]);
+	let id = text(&listed["channels"][0], "channel");
+
+	// A store that knows nothing of the channel.
+	let close = ["--key", "seller", "channel", "close", id, "--store"];
+	let line = stoa.fail(&[&close[..], &[&other]].concat());
+	assert!(line.contains("no voucher") && line.contains("--without-voucher"), "{line}");
+	// The right store in the wrong hands, and for the wrong asset: nothing of it is forgotten.
+	let settle = ["channel", "settle", "--store", &store, "--min-claim", "0"];
+	for wrong in [&["--key", "buyer"][..], &["--key", "seller", "--asset", "native"]] {
+		let line = stoa.fail(&[&settle[..], wrong].concat());
+		assert!(line.contains("has vouchers") && line.contains("pass --"), "{line}");
+	}
+	let theirs = ["--key", "buyer", "serve", "--upstream", &upstream, "--price", "0.01"];
+	let line = stoa.fail(&[&theirs[..], &["--listen", "127.0.0.1:0", "--store", &store]].concat());
+	assert!(line.contains("has vouchers"), "{line}");
+
+	let closed = stoa.json(&[&close[..], &[&store]].concat());
+	assert_eq!((units(&closed, "paid_now"), units(&closed, "received")), (10_000, 8_500));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_should_settle_when_the_fee_comes_after_the_start() {
+	let service = Service::start().await;
+	let stoa = Stoa::new(OTHER.url());
+	for name in ["seller", "buyer"] {
+		stoa.json(&["keys", "new", name]);
+		stoa.json(&["--key", "//Charlie", "agent", "register", name]);
+	}
+	stoa.json(&["--key", "//Charlie", "deposit", "1", "--for", "buyer"]);
+	let upstream = service.url();
+	let terms = ["--price", "0.01", "--settle-above", "0.01"];
+	let (mut gateway, url) =
+		stoa.serve(&[&["--key", "seller", "--upstream", &upstream][..], &terms].concat());
+	let mut said = |what: &'static str| {
+		let line = gateway
+			.wait_for(Duration::from_secs(30), |line| line.contains(what).then(|| line.to_owned()));
+		line.unwrap_or_else(|| panic!("no `{what}` in {}", gateway.stderr().tail(20)))
+	};
+	let line = said("warning: ");
+	assert!(line.contains("cannot pay") && line.contains("stoa deposit"), "{line}");
+	stoa.json(&["--key", "buyer", "call", &url, "--max-price", "0.01", "--open", "0.1"]);
+	let line = said("Settling fails: ");
+	assert!(line.contains("balances"), "{line}");
+	// Somebody sends as little as an account can have: that must not keep its credits from paying.
+	let chain = market::connect(&OTHER).await;
+	let seller = stoa.json(&["keys", "show", "seller"]);
+	let seller = parse_account(text(&seller, "address")).unwrap();
+	let dust = calls::transfer(seller, market::STOA / 1_000);
+	let by = market::key("//Charlie");
+	chain.submit(&dust, &by, SubmitOptions::in_block()).await.unwrap();
+	stoa.json(&["--key", "//Charlie", "deposit", "0.1", "--for", "seller"]);
+	said("Settling works again.");
+	let lines = gateway.stderr().lines();
+	assert_eq!(lines.iter().filter(|line| line.contains("Settling ")).count(), 2, "{lines:?}");
+	let listed = stoa.json(&["channel", "list", "buyer"]);
+	assert_eq!(units(&listed["channels"][0], "settled"), 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn call_should_fail_in_one_line_when_the_seller_has_nothing_to_sell() {
+	let stoa = trader(&OTHER, "//Dave");
+	let (_gateway, url) =
+		stoa.serve(&["--key", "seller", "--upstream", "http://127.0.0.1:1", "--price", "0.01"]);
+	let call = ["--key", "buyer", "call", &url, "--max-price", "0.01"];
+	// What was locked for a call is told also when nothing comes of it.
+	let output = stoa.run(&[&call[..], &["--open", "0.1", "--output", "json"]].concat());
+	assert_eq!(output.status.code(), Some(1));
+	let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+	assert_eq!(units(&error["error"]["opened"], "deposit"), 100_000);
+	let line = stoa.fail(&call);
+	assert!(line.contains("502: the service gave no answer"), "{line}");
+	assert!(line.contains("nothing was paid"), "{line}");
+}
+
+#[test]
+fn results_should_not_get_lost_when_standard_output_is_full() {
+	let stoa = Stoa::new(OTHER.url());
+	let output = stoa.run_full(&["keys", "new", "zed"]);
+	assert_eq!(output.status.code(), Some(1));
+	assert!(String::from_utf8_lossy(&output.stderr).contains("no key was kept"));
+	assert_eq!(stoa.json(&["keys", "list"])["keys"].as_array().map(Vec::len), Some(0));
+	for args in [&["balances", "//Alice"][..], &["balances", "//Alice", "--output", "json"]] {
+		let output = stoa.run_full(args);
+		assert_eq!(output.status.code(), Some(1), "{args:?}");
+		assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be written"));
+	}
+}
+
+#[test]
+fn referrers_should_see_their_codes() {
+	let stoa = Stoa::new(OTHER.url());
+	stoa.json(&["--key", "//Alice", "agent", "register"]);
+	for code in ["zed-2", "zed-1"] {
+		stoa.json(&["--key", "//Alice", "referral", "claim", code]);
+	}
+	let shown = stoa.json(&["referral", "show", "//Alice"]);
+	assert_eq!(shown["codes"], serde_json::json!(["zed-1", "zed-2"]));
+	assert_eq!((&shown["referrer"], &shown["referees"]), (&Value::Null, &0.into()));
 }

@@ -1,6 +1,7 @@
 //! The main job, as a user starts it.
 
 use serde_json::Value;
+use std::time::Duration;
 use stoa_tests::{command::Stoa, Node};
 
 /// The units of an amount.
@@ -43,4 +44,18 @@ fn demo_should_balance_to_the_unit_when_played_twice_on_one_chain() {
 fn demo_should_balance_to_the_unit_when_blocks_come_from_babe_and_grandpa() {
 	let node = Node::start_with(&["--dev"]);
 	check(&Stoa::new(node.url()).json(&["demo", "--calls", "4", "--consumers", "2"]), 8);
+}
+
+#[test]
+fn demo_should_say_so_when_the_chain_does_not_finalise() {
+	let node = Node::start_with(&["--dev", "--no-grandpa"]);
+	let stoa = Stoa::new(node.url());
+	// Until there is a block, nothing is behind.
+	while stoa.json(&["balances", "//Alice"])["block"].as_u64() == Some(0) {
+		std::thread::sleep(Duration::from_millis(500));
+	}
+	let output = stoa.run(&["demo", "--calls", "1"]);
+	let text = String::from_utf8(output.stderr).unwrap();
+	assert_eq!(output.status.code(), Some(1), "{text}");
+	assert!(text.contains("error: the chain finalises nothing"), "{text}");
 }

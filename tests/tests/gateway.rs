@@ -6,13 +6,15 @@ use std::{
 	collections::HashMap,
 	path::Path,
 	sync::{Arc, LazyLock},
-	time::Duration,
+	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use stoa_client::{
 	chain::{ChainView, ChannelInfo, SignedChain},
 	http::{HttpError, HttpPolicy, PaidClient},
 	payer::{Payer, Policy},
-	payment::{parse_challenges, Challenge, Credential, Problem, ProblemType, RECEIPT_HEADER},
+	payment::{
+		parse_challenges, Challenge, Credential, Problem, ProblemType, PROOF_HEADER, RECEIPT_HEADER,
+	},
 	settle::SettlePolicy,
 	store::MemoryStore,
 	voucher::SignedVoucher,
@@ -301,10 +303,13 @@ async fn gateway_should_lose_no_voucher_and_serve_no_replay_when_it_is_killed_am
 	}
 	let (mut gateway, url) = stoa.serve(&args);
 	let slow = format!("{url}/slow");
+	let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
 	for (id, seen) in &before {
 		let known = &seen.payer.channels()[0];
-		let state = reqwest::get(format!("{url}/.well-known/stoa/channel/0x{}", hex::encode(id)));
-		let state = state.await.unwrap().text().await.unwrap();
+		let state = reqwest::Client::new()
+			.get(format!("{url}/.well-known/stoa/channel/0x{}", hex::encode(id)))
+			.header(PROOF_HEADER, seen.payer.prove(id, now).unwrap().to_header());
+		let state = state.send().await.unwrap().text().await.unwrap();
 		let state: serde_json::Value = serde_json::from_str(&state).unwrap();
 		let kept: Balance = state["acceptedCumulative"].as_str().unwrap().parse().unwrap();
 		assert!((known.acknowledged..=known.signed).contains(&kept), "{kept} of {known:?}");

@@ -470,7 +470,7 @@ async fn amounts_should_be_refused_when_they_are_zero_excessive_or_of_an_unknown
 		(open(0), "Channels", "ZeroAmount"),
 		(open(2 * DOLLAR), "Credits", "InsufficientCredits"),
 		(open(Balance::MAX), "Credits", "InsufficientCredits"),
-		(open_with(|open| open.asset = AssetId::WithId(99)), "Credits", "InsufficientCredits"),
+		(open_with(|open| open.asset = AssetId::WithId(99)), "Credits", "UnknownAsset"),
 		(open_with(|open| open.grace = MIN_GRACE - 1), "Channels", "GraceOutOfBounds"),
 		(open_with(|open| open.grace = MAX_GRACE + 1), "Channels", "GraceOutOfBounds"),
 		(calls::open(open_call(payer, &payer.id(), 100)), "Channels", "SelfChannel"),
@@ -480,11 +480,11 @@ async fn amounts_should_be_refused_when_they_are_zero_excessive_or_of_an_unknown
 		(calls::withdraw(DUSD, 0, to.clone()), "Credits", "ZeroAmount"),
 		(calls::withdraw(DUSD, 2 * DOLLAR, to.clone()), "Credits", "InsufficientCredits"),
 		(calls::withdraw(DUSD, Balance::MAX, to.clone()), "Credits", "InsufficientCredits"),
-		(calls::withdraw(nowhere.clone(), 1, to.clone()), "Credits", "InsufficientCredits"),
+		(calls::withdraw(nowhere.clone(), 1, to.clone()), "Credits", "UnknownAsset"),
 		(calls::pay(to.clone(), DUSD, 0, [0; 32]), "FeeSplit", "ZeroAmount"),
 		(calls::pay(payer.id(), DUSD, 100, [0; 32]), "FeeSplit", "SelfPayment"),
 		(calls::pay(to.clone(), DUSD, 2 * DOLLAR, [0; 32]), "Credits", "InsufficientCredits"),
-		(calls::pay(to.clone(), nowhere.clone(), 1, [0; 32]), "Credits", "InsufficientCredits"),
+		(calls::pay(to.clone(), nowhere.clone(), 1, [0; 32]), "Credits", "UnknownAsset"),
 	] {
 		trade.refuse(call, payer, pallet, error).await;
 	}

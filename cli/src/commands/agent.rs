@@ -59,7 +59,7 @@ async fn act(
 	let submitted = context.submit(&chain, &call(agent.clone()), &key).await?;
 	let address = format_account(&agent);
 	let report = Report::line(format!("{done} {address}.")).with("agent", address);
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 async fn register(context: &Context, args: &Register) -> Result<Report, Failure> {
@@ -95,7 +95,7 @@ async fn register(context: &Context, args: &Register) -> Result<Report, Failure>
 	let report = Report::line(format!("Registered {}.", format_account(&agent)))
 		.with("agent", format_account(&agent))
 		.row("operator", "operator", operator.address());
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 /// The agent's key, if it is on this machine.
@@ -166,6 +166,13 @@ async fn consent(context: &Context, args: &Consent) -> Result<Report, Failure> {
 	let operator = context.account(&args.operator)?;
 	let blocks = to_blocks(parse_span(&args.valid)?);
 	let chain = context.chain().await?;
+	let longest = chain.max_consent_age().await?;
+	if blocks > longest {
+		return Err(Failure::new(
+			format!("the chain takes no consent for longer than {}", show_blocks(longest)),
+			"choose a shorter time with --valid",
+		));
+	}
 	let proof = sign_consent(&chain, &key, &operator, blocks).await?;
 	let text = show_proof(&proof);
 	// The proof alone on its line, so that it can be copied or piped.
@@ -215,6 +222,17 @@ async fn check_proof(
 				best.number
 			),
 			"have the agent sign a new one",
+		));
+	}
+	let (left, longest) = (expires.saturating_sub(best.number), chain.max_consent_age().await?);
+	if left > longest {
+		return Err(Failure::new(
+			format!(
+				"the consent can be used for {}, the chain takes none for longer than {}",
+				show_blocks(left),
+				show_blocks(longest)
+			),
+			"have the agent sign one for a shorter time",
 		));
 	}
 	let payload = Payload { operator: operator.clone(), agent: agent.clone(), expires: *expires };

@@ -4,14 +4,15 @@ use super::channel::find;
 use crate::{
 	amount::Unit,
 	cli::Call,
-	context::{open_store, Context},
+	context::{asset_argument, open_store, show_asset, Context, STORE_PATIENCE},
 	keys::KeyPair,
-	output::{money, note, Failure, Format, Report},
+	output::{money, print, Failure, Format, Report},
 	time::show_blocks,
 };
+use serde_json::{json, Value};
 use std::{
 	fs,
-	io::{self, Read, Write},
+	io::{self, Read},
 	path::Path,
 	sync::Arc,
 	time::Duration,
@@ -21,6 +22,7 @@ use stoa_client::{
 	http::{HttpError, HttpPolicy, PaidClient, PaidRequest, PaidResponse},
 	keys::format_account,
 	payer::{PayError, Payer, Policy, Refusal},
+	payment::Problem,
 };
 use stoa_primitives::{
 	channel::DEFAULT_GRACE, AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS,
@@ -37,11 +39,23 @@ pub async fn run(context: &Context, args: &Call) -> Result<Report, Failure> {
 	let chain = context.chain().await?;
 	let unit = context.unit(&chain, &args.asset.asset).await?;
 	let max_price = unit.parse_positive(&args.max_price)?;
-	let open = args.open.as_deref().map(|text| unit.parse_positive(text)).transpose()?;
+	let positive =
+		|text: &Option<String>| text.as_deref().map(|text| unit.parse_positive(text)).transpose();
+	let open = positive(&args.open)?;
+	let top_up = positive(&args.top_up)?.zip(positive(&args.budget)?);
+	let policy = Policy::per_call(max_price);
+	let policy = match &args.max_unanswered {
+		Some(text) => Policy { max_unanswered: unit.parse(text)?, ..policy },
+		None => policy,
+	};
 
-	let store = open_store(&context.payer_store(&chain, &key.account_id())).await?;
-	let payer = Payer::new(store, chain.genesis(), Policy::per_call(max_price))?;
-	let buyer = Buyer { context, chain: &chain, key: &key, payer: &payer, unit: &unit, open };
+	let path = context.payer_store(&chain, &key.account_id());
+	let store = open_store(&path, STORE_PATIENCE).await?;
+	let payer = Payer::new(store, chain.genesis(), policy)?;
+	// Before anything of the store is put right by what the chain says.
+	payer.verify_chain(&chain).await?;
+	let buyer =
+		Buyer { context, chain: &chain, key: &key, payer: &payer, unit: &unit, open, top_up };
 	buyer.refresh().await?;
 	let policy = HttpPolicy {
 		asset: Some(unit.asset.clone()),
@@ -53,15 +67,33 @@ pub async fn run(context: &Context, args: &Call) -> Result<Report, Failure> {
 	// Three things can be put right, once each: a missing channel, a deposit that is used up, and
 	// what this process does not know of the last call of another one.
 	// Of these, only one may lock money.
-	let (mut helped, mut funded) = (0, false);
-	let response = loop {
+	let (mut helped, mut funds) = (0, Funds::default());
+	let ended = loop {
 		match client.send(request.clone()).await {
-			Ok(response) => break response,
-			Err(error) if helped < 3 && buyer.help(&error, &mut funded).await? => helped += 1,
-			Err(error) => return Err(explain(error, &unit)),
+			Ok(response) => break finish(context, &unit, &response),
+			Err(error) if helped < 3 => match buyer.help(&error, &mut funds).await {
+				Ok(true) => helped += 1,
+				Ok(false) => break Err(explain(error, &unit)),
+				Err(failure) => break Err(failure),
+			},
+			Err(error) => break Err(explain(error, &unit)),
 		}
 	};
-	finish(context, &unit, &response)
+	// What was locked is told however the call has ended.
+	match (ended, funds.locked) {
+		(Ok(report), Some((key, locked))) => Ok(report.with(key, locked)),
+		(Err(failure), Some((key, locked))) => Err(failure.with(key, locked)),
+		(ended, None) => ended,
+	}
+}
+
+/// What a run of the command does to lock money for its call.
+#[derive(Default)]
+struct Funds {
+	/// Whether it has tried to: not again, since the first time may have worked.
+	tried: bool,
+	/// What it has locked, for programs.
+	locked: Option<(&'static str, Value)>,
 }
 
 /// Who calls, and with what.
@@ -71,7 +103,10 @@ struct Buyer<'a> {
 	key: &'a KeyPair,
 	payer: &'a Payer,
 	unit: &'a Unit,
+	/// What to open a channel with.
 	open: Option<Balance>,
+	/// What to add to a deposit, and what the deposit may come to.
+	top_up: Option<(Balance, Balance)>,
 }
 
 impl Buyer<'_> {
@@ -90,47 +125,46 @@ impl Buyer<'_> {
 		Ok(())
 	}
 
-	/// Put right what `error` says is missing, if `--open` allows it. Returns whether to try again.
-	/// Sets `funded` when it locks money, and locks none when it is set: what a seller says must not
-	/// cost more than `--open` allows.
-	async fn help(&self, error: &HttpError, funded: &mut bool) -> Result<bool, Failure> {
+	/// Put right what `error` says is missing, if `--open` or `--top-up` allow it. Returns whether to try
+	/// again. Locks money at most once: what a seller says must not cost more than these options allow.
+	async fn help(&self, error: &HttpError, funds: &mut Funds) -> Result<bool, Failure> {
 		match error {
 			HttpError::ChannelMissing { payee, asset, min_grace, .. } => {
 				if let Some(info) = self.adopt(payee, asset).await? {
-					note(&format!("using channel {}", to_hex(info.id)));
+					self.context.progress(&format!("using channel {}", to_hex(info.id)));
 					return Ok(true);
 				}
-				let Some(deposit) = self.open.filter(|_| !*funded) else { return Ok(false) };
+				let Some(deposit) = self.open.filter(|_| !funds.tried) else { return Ok(false) };
 				let grace = grace(*min_grace)?;
-				*funded = true;
+				funds.tried = true;
 				let info = self.open(payee, asset, deposit, grace).await?;
-				note(&format!(
-					"opened channel {} with {}",
-					to_hex(info.id),
-					self.unit.show(deposit)
-				));
+				let (id, amount) = (to_hex(info.id), money(self.unit, deposit));
+				self.context
+					.progress(&format!("opened channel {id} with {}", self.unit.show(deposit)));
+				funds.locked = Some(("opened", json!({ "channel": id, "deposit": amount })));
 				Ok(true)
 			},
 			HttpError::TopUpNeeded { channel, shortfall } => {
-				let Some(amount) = self.open.filter(|_| !*funded) else { return Ok(false) };
+				let Some((amount, budget)) = self.top_up.filter(|_| !funds.tried) else {
+					return Ok(false);
+				};
 				let known = self.payer.channels().into_iter().find(|known| known.id == *channel);
 				let known = known.map_or(0, |known| known.deposit);
 				let info = find(self.chain, channel).await?;
-				check_top_up(self.unit, known, *shortfall, info.deposit, amount)?;
-				*funded = true;
-				let options = self.context.final_options(self.chain, self.key).await?;
+				check_top_up(self.unit, known, *shortfall, info.deposit, amount, budget)?;
+				funds.tried = true;
 				let call = calls::top_up(*channel, amount);
+				let options = self.context.final_options(self.chain, self.key, &call).await?;
 				self.chain.submit(&call, &self.key.account, options).await?;
 				let info = find(self.chain, channel).await?;
 				self.payer.add_channel(&info, self.key.voucher.clone()).await?;
 				// A seller reads a channel again no sooner than an eighth of a block after the last
 				// time, which was just now.
 				tokio::time::sleep(Duration::from_millis(BLOCK_MILLIS / 4)).await;
-				note(&format!(
-					"topped up channel {} by {}",
-					to_hex(channel),
-					self.unit.show(amount)
-				));
+				let (id, added) = (to_hex(channel), money(self.unit, amount));
+				self.context
+					.progress(&format!("topped up channel {id} by {}", self.unit.show(amount)));
+				funds.locked = Some(("topped_up", json!({ "channel": id, "amount": added })));
 				Ok(true)
 			},
 			// The seller has just told what the last voucher was, and the next does not fit the
@@ -178,7 +212,8 @@ impl Buyer<'_> {
 			grace,
 		};
 		// Sellers believe finalized state only.
-		let options = self.context.final_options(self.chain, self.key).await?;
+		let call = calls::open(open.clone());
+		let options = self.context.final_options(self.chain, self.key, &call).await?;
 		let (info, _) = self.chain.open_channel(open, &self.key.account, options).await?;
 		self.payer.add_channel(&info, self.key.voucher.clone()).await?;
 		Ok(info)
@@ -200,14 +235,15 @@ fn grace(min_grace: BlockNumber) -> Result<BlockNumber, Failure> {
 	}
 }
 
-/// Whether a top-up by `amount` is needed and suffices, when calls need `shortfall` more than the
-/// deposit of `known` and the newest block has one of `deposit`.
+/// Whether a top-up by `amount` is needed, suffices, and stays within `budget`, when calls need
+/// `shortfall` more than the deposit of `known` and the newest block has one of `deposit`.
 fn check_top_up(
 	unit: &Unit,
 	known: Balance,
 	shortfall: Balance,
 	deposit: Balance,
 	amount: Balance,
+	budget: Balance,
 ) -> Result<(), Failure> {
 	match known.saturating_add(shortfall).saturating_sub(deposit) {
 		0 => Err(Failure::new(
@@ -216,11 +252,23 @@ fn check_top_up(
 		)),
 		missing if missing > amount => Err(Failure::new(
 			format!(
-				"the deposit is short by {}, more than the {} of --open",
+				"the deposit is short by {}, more than the {} of --top-up",
 				unit.show(missing),
 				unit.show(amount)
 			),
-			format!("pass --open {} or more", unit.number(missing)),
+			format!("pass --top-up {} or more", unit.number(missing)),
+		)),
+		_ if deposit.saturating_add(amount) > budget => Err(Failure::new(
+			format!(
+				"the deposit of {} is used up, and {} more would be above the budget of {}",
+				unit.show(deposit),
+				unit.show(amount),
+				unit.show(budget)
+			),
+			format!(
+				"pass --budget {} if the seller is worth it",
+				unit.number(deposit.saturating_add(amount))
+			),
 		)),
 		_ => Ok(()),
 	}
@@ -244,7 +292,8 @@ fn explain(error: HttpError, unit: &Unit) -> Failure {
 		HttpError::TopUpNeeded { channel, shortfall } => Failure::new(
 			format!("the deposit of channel {} is used up", to_hex(channel)),
 			format!(
-				"pass --open AMOUNT to add to it, or: stoa channel top-up {} {}",
+				"add to it with `stoa channel top-up {} {}`, or let this command do it with --top-up \
+				 AMOUNT --budget TOTAL",
 				to_hex(channel),
 				unit.number(shortfall)
 			),
@@ -262,19 +311,26 @@ fn explain(error: HttpError, unit: &Unit) -> Failure {
 		.with("price", money(unit, price)),
 		HttpError::WrongAsset { actual, .. } => Failure::new(
 			format!("the seller wants to be paid in {}", show_asset(&actual)),
-			match actual {
-				AssetId::Native => "pass --asset native".into(),
-				AssetId::WithId(id) => format!("pass --asset {id}"),
-			},
+			format!("pass --asset {}", asset_argument(&actual)),
 		),
+		HttpError::Pay(PayError::Refused(Refusal::Unanswered { unanswered, limit })) => {
+			Failure::new(
+				format!(
+					"the seller wants {} for calls that it never answered here, more than the {} \
+					 that are allowed",
+					unit.show(unanswered),
+					unit.show(limit)
+				),
+				format!(
+					"stop calling it and end the channel with `stoa channel request-close`, or go \
+					 on with --max-unanswered {}",
+					unit.number(unanswered)
+				),
+			)
+			.with("unanswered", money(unit, unanswered))
+			.with("limit", money(unit, limit))
+		},
 		other => Failure::from(other),
-	}
-}
-
-fn show_asset(asset: &AssetId) -> String {
-	match asset {
-		AssetId::Native => "the native token".into(),
-		AssetId::WithId(id) => format!("asset {id}"),
 	}
 }
 
@@ -322,15 +378,19 @@ fn body(text: &str) -> Result<Vec<u8>, Failure> {
 fn finish(context: &Context, unit: &Unit, response: &PaidResponse) -> Result<Report, Failure> {
 	let text = String::from_utf8_lossy(&response.body);
 	let good = (200..400).contains(&response.status);
-	if context.format() == Format::Text {
+	let detail = problem_detail(response);
+	if context.format() == Format::Text && (good || detail.is_none()) {
 		// The body as it came, byte for byte; what was paid does not belong to it.
-		let mut out = io::stdout().lock();
-		let _ = out.write_all(&response.body).and_then(|()| out.flush());
-		note(&format!("paid {}, status {}", unit.show(response.paid), response.status));
+		print(&response.body)
+			.map_err(|failure| failure.with("paid", money(unit, response.paid)))?;
 	}
 	if !good {
+		let cause = format!("the seller answered with status {}", response.status);
 		return Err(Failure::new(
-			format!("the seller answered with status {}", response.status),
+			match detail {
+				Some(detail) => format!("{cause}: {detail}"),
+				None => cause,
+			},
 			match response.paid {
 				0 => "nothing was paid".into(),
 				paid => format!("{} was paid for the answer", unit.show(paid)),
@@ -340,6 +400,7 @@ fn finish(context: &Context, unit: &Unit, response: &PaidResponse) -> Result<Rep
 		.with("paid", money(unit, response.paid))
 		.with("body", text.into_owned()));
 	}
+	context.progress(&format!("paid {}, status {}", unit.show(response.paid), response.status));
 	let report = Report::default()
 		.with("status", response.status)
 		.with("paid", money(unit, response.paid))
@@ -348,6 +409,17 @@ fn finish(context: &Context, unit: &Unit, response: &PaidResponse) -> Result<Rep
 		Ok(_) => report,
 		Err(_) => report.with("body_hex", hex::encode(&response.body)),
 	})
+}
+
+/// What an answer that is a problem (RFC 9457) says of it, if it is one.
+fn problem_detail(response: &PaidResponse) -> Option<String> {
+	let (_, kind) =
+		response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
+	let problem: Problem = kind
+		.starts_with("application/problem+json")
+		.then(|| serde_json::from_slice(&response.body).ok())
+		.flatten()?;
+	Some(problem.detail.unwrap_or(problem.title))
 }
 
 #[cfg(test)]
@@ -400,14 +472,33 @@ mod tests {
 	}
 
 	#[test]
-	fn top_ups_should_be_needed_and_suffice() {
+	fn top_ups_should_be_needed_suffice_and_stay_within_the_budget() {
 		let unit = Unit::development();
-		check_top_up(&unit, 100, 10, 100, 10).unwrap();
-		check_top_up(&unit, 100, 10, 105, 5).unwrap();
-		let pending = check_top_up(&unit, 100, 10, 110, 10).unwrap_err();
+		check_top_up(&unit, 100, 10, 100, 10, 110).unwrap();
+		check_top_up(&unit, 100, 10, 105, 5, 110).unwrap();
+		let pending = check_top_up(&unit, 100, 10, 110, 10, 200).unwrap_err();
 		assert!(pending.cause.contains("not final"), "{pending}");
-		let dear = check_top_up(&unit, 100, 11, 100, 10).unwrap_err();
-		assert!(dear.advice.contains("--open 0.000011"), "{dear}");
+		let dear = check_top_up(&unit, 100, 11, 100, 10, 200).unwrap_err();
+		assert!(dear.advice.contains("--top-up 0.000011"), "{dear}");
+		let spent = check_top_up(&unit, 100, 10, 100, 10, 109).unwrap_err();
+		assert!(spent.advice.contains("--budget 0.00011"), "{spent}");
+	}
+
+	#[test]
+	fn problems_should_say_their_detail() {
+		let answer = |kind: &str, body: &str| PaidResponse {
+			status: 502,
+			headers: vec![("Content-Type".into(), kind.into())],
+			body: body.into(),
+			paid: 0,
+			channel: None,
+			receipt: None,
+		};
+		let body = r#"{"type":"urn:x","title":"The service failed","status":502,"detail":"gone"}"#;
+		let problem = "application/problem+json";
+		assert_eq!(problem_detail(&answer(problem, body)).as_deref(), Some("gone"));
+		assert_eq!(problem_detail(&answer("application/json", body)), None);
+		assert_eq!(problem_detail(&answer(problem, "gone")), None);
 	}
 
 	#[test]
@@ -423,5 +514,8 @@ mod tests {
 		assert!(explain(missing, &unit).advice.contains("--open 1,"));
 		let dear = HttpError::PriceAboveLimit { price: 200, limit: 100 };
 		assert!(explain(dear, &unit).advice.contains("--max-price 0.0002"));
+		let owed = Refusal::Unanswered { unanswered: 400, limit: 300 };
+		let owed = explain(HttpError::Pay(owed.into()), &unit);
+		assert!(owed.advice.contains("--max-unanswered 0.0004"), "{owed}");
 	}
 }

@@ -4,26 +4,25 @@ use super::included;
 use crate::{
 	amount::Unit,
 	cli::Channel,
-	context::{open_store, parse_channel, Context},
+	context::{parse_channel, Context, STORE_PATIENCE},
 	keys::KeyPair,
 	output::{money, table, Failure, Report},
+	settling::{open_vouchers, quote, received, report_settled, worth, Till},
 	time::{parse_span, show_blocks, to_blocks},
 };
 use serde_json::{json, Value};
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc};
 use stoa_client::{
-	chain::{calls, to_hex, At, Call, Chain, ChannelInfo, OpenChannel, Phase, SignedChain},
+	chain::{calls, to_hex, At, Call, Chain, ChannelInfo, OpenChannel, Phase, SubmitOptions},
 	keys::format_account,
-	payee::{Payee, PayeeConfig},
-	settle::{SettlePolicy, SettleReport, Settler},
+	payee::{Payee, PayeeConfig, Unsettled},
+	settle::{SettlePolicy, Settler},
+	voucher::LaneKey,
 };
 use stoa_primitives::{
 	channel::{ChannelId, MAX_GRACE, MIN_GRACE},
 	AssetId, BlockNumber,
 };
-
-/// How long to wait until the newest block is final.
-const FINALITY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Run a command of `stoa channel`.
 ///
@@ -46,10 +45,10 @@ pub async fn run(context: &Context, command: &Channel) -> Result<Report, Failure
 				key: key.voucher.key(),
 				grace,
 			};
-			let options = context.options(&chain, &key).await?;
+			let options = context.options(&chain, &key, &calls::open(open.clone())).await?;
 			let (info, submitted) = chain.open_channel(open, &key.account, options).await?;
 			let report = describe(Report::line("Opened a channel."), &info, &unit, None);
-			Ok(included(report, &submitted))
+			Ok(included(context, &chain, report, &submitted).await)
 		},
 		Channel::List { account } => list(context, account.as_deref()).await,
 		Channel::Show { id } => {
@@ -57,7 +56,7 @@ pub async fn run(context: &Context, command: &Channel) -> Result<Report, Failure
 			let chain = context.chain().await?;
 			let block = chain.block(At::Best).await?;
 			let info = find(&chain, &id).await?;
-			let unit = unit_of(context, &chain, &info.asset).await?;
+			let unit = context.unit_of(&chain, &info.asset).await?;
 			Ok(describe(Report::line("Channel"), &info, &unit, Some(block.number)))
 		},
 		Channel::TopUp { id, amount } => top_up(context, id, amount).await,
@@ -69,7 +68,9 @@ pub async fn run(context: &Context, command: &Channel) -> Result<Report, Failure
 			close(context, id, store.as_deref(), *without_voucher).await
 		},
 		Channel::Finalize { ids } => finalize(context, ids).await,
-		Channel::Settle { store, asset } => settle(context, store.as_deref(), &asset.asset).await,
+		Channel::Settle { store, min_claim, asset } => {
+			settle(context, store.as_deref(), min_claim.as_deref(), &asset.asset).await
+		},
 	}
 }
 
@@ -99,18 +100,6 @@ pub async fn find(chain: &Chain, id: &ChannelId) -> Result<ChannelInfo, Failure>
 	})
 }
 
-/// The unit of a channel's asset.
-///
-/// # Errors
-///
-/// When the chain has no such asset any more.
-pub async fn unit_of(context: &Context, chain: &Chain, asset: &AssetId) -> Result<Unit, Failure> {
-	match asset {
-		AssetId::Native => Ok(Unit::native()),
-		AssetId::WithId(id) => context.unit(chain, &id.to_string()).await,
-	}
-}
-
 fn show_phase(phase: Phase, now: Option<BlockNumber>) -> String {
 	match phase {
 		Phase::Open => "open".into(),
@@ -119,6 +108,14 @@ fn show_phase(phase: Phase, now: Option<BlockNumber>) -> String {
 			Some(Some(left)) => format!("closing, ends in {} at block {ends}", show_blocks(left)),
 			None => format!("closing, ends at block {ends}"),
 		},
+	}
+}
+
+/// The first block in which nothing can be settled any more, once a close was requested.
+fn ends(phase: Phase) -> Option<BlockNumber> {
+	match phase {
+		Phase::Open => None,
+		Phase::Closing { ends } => Some(ends),
 	}
 }
 
@@ -131,7 +128,8 @@ fn describe(report: Report, info: &ChannelInfo, unit: &Unit, now: Option<BlockNu
 		.money("settled", "settled", unit, info.settled)
 		.money("left", "left", unit, info.deposit.saturating_sub(info.settled))
 		.row("state", "state", show_phase(info.phase, now))
-		.with("closing", matches!(info.phase, Phase::Closing { .. }))
+		.with("closing", ends(info.phase).is_some())
+		.with("ends", ends(info.phase))
 		.row("grace period", "grace", show_blocks(info.grace))
 		.with("grace_blocks", info.grace)
 		.row("voucher key", "voucher_key", crate::keys::key_hex(&info.key))
@@ -153,7 +151,7 @@ async fn list(context: &Context, account: Option<&str>) -> Result<Report, Failur
 		};
 		let name = format!("{:?}", info.asset);
 		if !units.contains_key(&name) {
-			units.insert(name.clone(), unit_of(context, &chain, &info.asset).await?);
+			units.insert(name.clone(), context.unit_of(&chain, &info.asset).await?);
 		}
 		let Some(unit) = units.get(&name) else { continue };
 		let state = show_phase(info.phase, Some(block.number));
@@ -173,6 +171,8 @@ async fn list(context: &Context, account: Option<&str>) -> Result<Report, Failur
 			"deposit": money(unit, info.deposit),
 			"settled": money(unit, info.settled),
 			"state": state,
+			"closing": ends(info.phase).is_some(),
+			"ends": ends(info.phase),
 		}));
 	}
 	let head = ["channel", "side", "other side", "deposit", "settled", "state"];
@@ -189,7 +189,7 @@ async fn top_up(context: &Context, id: &str, amount: &str) -> Result<Report, Fai
 	let id = parse_channel(id)?;
 	let chain = context.chain().await?;
 	let info = find(&chain, &id).await?;
-	let unit = unit_of(context, &chain, &info.asset).await?;
+	let unit = context.unit_of(&chain, &info.asset).await?;
 	let amount = unit.parse_positive(amount)?;
 	let submitted = context.submit(&chain, &calls::top_up(id, amount), &key).await?;
 	let deposit = info.deposit.saturating_add(amount);
@@ -197,7 +197,7 @@ async fn top_up(context: &Context, id: &str, amount: &str) -> Result<Report, Fai
 		.with("channel", to_hex(id))
 		.with("amount", money(&unit, amount))
 		.money("deposit", "deposit", &unit, deposit);
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 async fn act(
@@ -213,9 +213,12 @@ async fn act(
 	let block = submitted.block.number;
 	let mut report = Report::line(format!("{done} {}.", to_hex(id))).with("channel", to_hex(id));
 	if let Some(info) = chain.channel(&id, At::Best).await? {
-		report = report.row("state", "state", show_phase(info.phase, Some(block)));
+		report = report
+			.row("state", "state", show_phase(info.phase, Some(block)))
+			.with("closing", ends(info.phase).is_some())
+			.with("ends", ends(info.phase));
 	}
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 async fn finalize(context: &Context, ids: &[String]) -> Result<Report, Failure> {
@@ -236,12 +239,13 @@ async fn finalize(context: &Context, ids: &[String]) -> Result<Report, Failure> 
 	for id in &left {
 		report.push_line(&format!("  not due: {id}"));
 	}
-	Ok(included(report.with("ended", ended).with("not_due", left), &submitted))
+	Ok(included(context, &chain, report.with("ended", ended).with("not_due", left), &submitted)
+		.await)
 }
 
 /// What the payee `key` has accepted in an asset, brought up to date with the chain.
 struct Seller {
-	chain: Arc<SignedChain>,
+	till: Arc<Till>,
 	payee: Payee,
 }
 
@@ -254,9 +258,10 @@ impl Seller {
 		asset: &AssetId,
 		store: Option<&Path>,
 	) -> Result<Self, Failure> {
+		let account = key.account_id();
 		let path = match store {
 			Some(path) => path.to_path_buf(),
-			None => context.payee_store(chain, &key.account_id(), asset),
+			None => context.payee_store(chain, &account, asset),
 		};
 		if !path.is_file() {
 			return Err(Failure::new(
@@ -264,58 +269,57 @@ impl Seller {
 				"name the one of your gateway with --store",
 			));
 		}
-		let store = open_store(&path).await?;
+		let store = open_vouchers(context, chain, &path, STORE_PATIENCE, &account, asset).await?;
 		// What was settled in the last seconds must be final before it is read, or it would be
 		// claimed again. Where nothing becomes final any more, claiming twice does no harm.
-		let best = chain.block(At::Best).await?;
-		let settled = chain.wait_for_block(best.number, true);
-		if let Ok(waited) = tokio::time::timeout(FINALITY_PATIENCE, settled).await {
-			waited?;
-		}
-		let options = context.options(chain, key).await?;
-		let chain = Arc::new(SignedChain::new(chain.clone(), key.account.clone(), options));
-		let config = PayeeConfig::new(key.account_id(), asset.clone());
-		let payee = Payee::start(config, store, chain.clone()).await?;
+		context.reaches_finality(chain).await?;
+		let options = SubmitOptions::in_block();
+		let format = context.format();
+		let till = Till::new(chain.clone(), key.clone(), context.fees()?, options, format);
+		let till = Arc::new(till);
+		let payee =
+			Payee::start(PayeeConfig::new(account, asset.clone()), store, till.clone()).await?;
 		payee.refresh_all().await?;
-		Ok(Self { chain, payee })
+		Ok(Self { till, payee })
+	}
+
+	/// The last claim on a channel; `None` when all that was earned is settled.
+	fn last_claim(&self, id: &ChannelId) -> Result<Option<Unsettled>, Failure> {
+		if self.payee.record(&LaneKey { channel: *id, lane: 0 }).is_none() {
+			return Err(Failure::new(
+				format!("the store has no voucher of channel {}", to_hex(id)),
+				"name the one of your gateway with --store",
+			));
+		}
+		if self.payee.channel(id).is_none() {
+			return Err(Failure::new(
+				format!("the channel {} is not final yet", to_hex(id)),
+				"try again in some seconds",
+			));
+		}
+		Ok(self.payee.unsettled().into_iter().find(|claim| claim.item.channel == *id))
 	}
 }
 
-async fn settle(context: &Context, store: Option<&Path>, asset: &str) -> Result<Report, Failure> {
+async fn settle(
+	context: &Context,
+	store: Option<&Path>,
+	min_claim: Option<&str>,
+	asset: &str,
+) -> Result<Report, Failure> {
 	let key = context.key()?;
 	let chain = context.chain().await?;
 	let unit = context.unit(&chain, asset).await?;
+	let min_claim = match min_claim {
+		Some(text) => unit.parse(text)?,
+		None => worth(&chain, quote(&chain, &key).await?, &unit.asset).await?,
+	};
 	let seller = Seller::open(context, &chain, &key, &unit.asset, store).await?;
-	let settler = Settler::new(seller.payee, seller.chain, SettlePolicy::default());
-	Ok(report_settled(&unit, &settler.settle_now().await?))
-}
-
-/// What a settlement did.
-pub fn report_settled(unit: &Unit, settled: &SettleReport) -> Report {
-	let claims: Vec<_> = settled.batches.iter().flat_map(|batch| &batch.claimed).collect();
-	let mut report = Report::line(match (claims.len(), settled.skipped.len()) {
-		(0, 0) => "Nothing was left to settle.".into(),
-		(channels, _) => {
-			format!("Settled {} from {channels} channels.", unit.show(settled.claimed))
-		},
-	});
-	let mut skipped = Vec::new();
-	for skip in &settled.skipped {
-		let (channel, reason) = (to_hex(skip.channel), format!("{:?}", skip.reason));
-		report.push_line(&format!("  skipped {channel}: {reason}"));
-		skipped.push(json!({ "channel": channel, "reason": reason }));
-	}
-	let claims: Vec<_> = claims
-		.iter()
-		.map(|claim| {
-			let amount = money(unit, claim.amount);
-			json!({ "channel": to_hex(claim.channel), "amount": amount })
-		})
-		.collect();
-	report
-		.with("gross", money(unit, settled.claimed))
-		.with("claimed", claims)
-		.with("skipped", skipped)
+	let policy = SettlePolicy { min_claim, ..SettlePolicy::default() };
+	let settler = Settler::new(seller.payee.clone(), seller.till, policy);
+	let settled = settler.settle_now().await?;
+	let (account, left) = (key.account_id(), seller.payee.totals().unsettled);
+	Ok(report_settled(context, &chain, &unit, &account, &settled, left, min_claim).await)
 }
 
 async fn close(
@@ -334,20 +338,18 @@ async fn close(
 			"as its payer, use `stoa channel request-close`",
 		));
 	}
-	let unit = unit_of(context, &chain, &info.asset).await?;
+	let unit = context.unit_of(&chain, &info.asset).await?;
 	let claim = if without_voucher {
 		None
 	} else {
 		let opened = Seller::open(context, &chain, &key, &info.asset, store).await;
-		let seller = opened.map_err(|failure| {
-			Failure::new(
-				failure.cause,
-				"name the gateway's store with --store, or give up what was not settled with \
-				 --without-voucher",
-			)
-		})?;
-		let mut claims = seller.payee.unsettled().into_iter();
-		claims.find(|claim| claim.item.channel == id)
+		opened.and_then(|seller| seller.last_claim(&id)).map_err(|failure| {
+			let advice = format!(
+				"{}, or give up what was not settled with --without-voucher",
+				failure.advice
+			);
+			Failure::new(failure.cause, advice)
+		})?
 	};
 	let last = claim.as_ref().map_or(0, |claim| claim.amount);
 	let call = calls::close(id, claim.map(|claim| claim.item));
@@ -357,8 +359,9 @@ async fn close(
 		.with("channel", to_hex(id))
 		.money("paid", "paid", &unit, paid)
 		.money("of it now", "paid_now", &unit, last)
+		.money("received", "received", &unit, received(&submitted, &key.account_id()))
 		.money("refunded", "refunded", &unit, info.deposit.saturating_sub(paid));
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 #[cfg(test)]

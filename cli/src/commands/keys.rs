@@ -4,25 +4,21 @@ use crate::{
 	cli::Keys,
 	context::Context,
 	keys::KeyPair,
-	output::{note, table, Failure, Report},
+	output::{note, table, write_out, Failure, Report},
 };
 use serde_json::json;
 use std::io::{self, IsTerminal};
 
-/// Run a command of `stoa keys`.
+/// Run a command of `stoa keys`; `None` when it has printed its result itself.
 ///
 /// # Errors
 ///
 /// Those of the key files.
-pub fn run(context: &Context, command: &Keys) -> Result<Report, Failure> {
-	match command {
+pub fn run(context: &Context, command: &Keys) -> Result<Option<Report>, Failure> {
+	let report = match command {
 		Keys::New { name } => {
-			let (pair, mnemonic) = context.ring().create(name)?;
-			let report = Report::line(format!(
-				"Made the key `{name}`. Write down its mnemonic now: it is stored nowhere and will \
-				 not be shown again."
-			));
-			Ok(describe(report.row("mnemonic", "mnemonic", mnemonic), &pair))
+			create(context, name)?;
+			return Ok(None);
 		},
 		Keys::Import { name } => {
 			if io::stdin().is_terminal() {
@@ -36,14 +32,35 @@ pub fn run(context: &Context, command: &Keys) -> Result<Report, Failure> {
 				)
 			})?;
 			let pair = context.ring().import(name, &secret)?;
-			Ok(describe(Report::line(format!("Stored the key `{name}`.")), &pair))
+			describe(Report::line(format!("Stored the key `{name}`.")), &pair)
 		},
-		Keys::List => list(context),
+		Keys::List => list(context)?,
 		Keys::Show { name } => {
 			let pair = context.ring().get(name)?;
-			Ok(describe(Report::line(format!("Key `{name}`")), &pair))
+			describe(Report::line(format!("Key `{name}`")), &pair)
 		},
-	}
+	};
+	Ok(Some(report))
+}
+
+/// Make a key and print it. A key whose mnemonic nobody could read is removed again.
+fn create(context: &Context, name: &str) -> Result<(), Failure> {
+	let (pair, mnemonic) = context.ring().create(name)?;
+	let report = Report::line(format!(
+		"Made the key `{name}`. Write down its mnemonic now: it is stored nowhere and will not be \
+		 shown again."
+	));
+	let report = describe(report.row("mnemonic", "mnemonic", mnemonic), &pair);
+	write_out(report.render(context.format()).as_bytes()).map_err(|error| {
+		let left = match context.ring().remove(name) {
+			Ok(()) => "no key was kept".into(),
+			Err(failure) => failure.to_string(),
+		};
+		Failure::new(
+			format!("the mnemonic cannot be written: {error}; {left}"),
+			"let standard output go to a terminal, or to a file on a disk that is not full",
+		)
+	})
 }
 
 fn describe(report: Report, pair: &KeyPair) -> Report {

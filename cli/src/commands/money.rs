@@ -12,7 +12,7 @@ use stoa_client::{
 	chain::{calls, parse_hash, At},
 	keys::format_account,
 };
-use stoa_primitives::AssetId;
+use stoa_primitives::{AssetId, Balance};
 
 /// Run `stoa deposit`.
 ///
@@ -31,7 +31,7 @@ pub async fn deposit(context: &Context, args: &Deposit) -> Result<Report, Failur
 	let report = Report::line(format!("Deposited {} for {address}.", unit.show(amount)))
 		.with("amount", money(&unit, amount))
 		.with("beneficiary", address);
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 /// Run `stoa withdraw`.
@@ -51,7 +51,7 @@ pub async fn withdraw(context: &Context, args: &Withdraw) -> Result<Report, Fail
 	let report = Report::line(format!("Withdrew {} to {address}.", unit.show(amount)))
 		.with("amount", money(&unit, amount))
 		.with("to", address);
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 /// Run `stoa balances`.
@@ -83,7 +83,16 @@ pub async fn balances(context: &Context, args: &Balances) -> Result<Report, Fail
 		}
 	}
 	let credits = chain.credits(&account, &unit.asset, at).await?;
-	Ok(report.money("credits", "credits", &unit, credits))
+	let channels = chain.channels(at).await?;
+	let own = channels.iter().filter(|info| info.payer == account && info.asset == unit.asset);
+	let locked = own.map(|info| info.deposit.saturating_sub(info.settled));
+	let locked = locked.fold(0, Balance::saturating_add);
+	Ok(report.money("credits", "credits", &unit, credits).money(
+		"in channels",
+		"in_channels",
+		&unit,
+		locked,
+	))
 }
 
 /// Run `stoa pay`.
@@ -105,7 +114,7 @@ pub async fn pay(context: &Context, args: &Pay) -> Result<Report, Failure> {
 		.with("amount", money(&unit, amount))
 		.with("provider", address)
 		.row("reference", "reference", format!("0x{}", hex::encode(reference)));
-	Ok(included(report, &submitted))
+	Ok(included(context, &chain, report, &submitted).await)
 }
 
 /// 32 bytes of hex as they are, of any other text the hash; nothing is all zeros.

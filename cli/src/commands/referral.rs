@@ -29,7 +29,7 @@ pub async fn run(context: &Context, command: &Referral) -> Result<Report, Failur
 			))
 			.with("code", code.clone())
 			.with("agent", key.address());
-			Ok(included(report, &submitted))
+			Ok(included(context, &chain, report, &submitted).await)
 		},
 		Referral::Show(args) => show(context, args).await,
 	}
@@ -58,6 +58,7 @@ async fn show(context: &Context, args: &OneAgent) -> Result<Report, Failure> {
 	let chain = context.chain().await?;
 	let referrer = chain.referrer_of(&agent, At::Best).await?;
 	let brought = chain.referee_count(&agent, At::Best).await?;
+	let codes = chain.codes_of(&agent, At::Best).await?;
 	let report = Report::line(format!("Referrals of {address}"))
 		.with("agent", address)
 		.row(
@@ -68,8 +69,9 @@ async fn show(context: &Context, args: &OneAgent) -> Result<Report, Failure> {
 				None => "nobody".into(),
 			},
 		)
-		.row("has brought", "referees", brought)
-		.with("referees", brought);
+		.count("has brought", "referees", brought)
+		.shown("codes", if codes.is_empty() { "none".into() } else { codes.join(", ") })
+		.with("codes", codes);
 	Ok(match referrer {
 		Some(_) => report,
 		None => report.with("referrer", ()),

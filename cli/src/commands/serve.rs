@@ -3,15 +3,16 @@
 use crate::{
 	cli::Serve,
 	context::Context,
-	keys::private_dir,
-	output::{money, note, Failure, Format, Report},
+	fees::can_pay,
+	output::{money, note, tell, Failure, Format, Report},
+	settling::{open_vouchers, quote, report_settled, sample, worth, Till},
 	signals::stopped,
 	time::parse_span,
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use stoa_client::{
-	chain::{At, SignedChain},
+	chain::{At, SubmitOptions, Wait},
 	keys::format_account,
 	settle::SettlePolicy,
 };
@@ -59,18 +60,22 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		Some(path) => path.clone(),
 		None => context.payee_store(&chain, &key.account_id(), &unit.asset),
 	};
-	if let Some(dir) = store.parent() {
-		private_dir(dir).map_err(|error| {
-			Failure::new(
-				format!("the directory {} cannot be made: {error}", dir.display()),
-				"choose another file with --store",
-			)
-		})?;
-	}
+	let account = key.account_id();
+	// A gateway that is being stopped may take longer than anybody wants to wait here.
+	let vouchers =
+		open_vouchers(context, &chain, &store, Duration::ZERO, &account, &unit.asset).await?;
 
+	let fees = context.fees()?;
+	let fee = fees.choose(&chain, &key.account, &sample()).await?;
+	let native = quote(&chain, &key).await?;
+	let min_claim = match &args.min_claim {
+		Some(text) => unit.parse(text)?,
+		None => worth(&chain, native, &unit.asset).await?,
+	};
 	// A claim in a block that is retracted later must not count as settled.
-	let options = context.final_options(&chain, &key).await?;
-	let signed = Arc::new(SignedChain::new(chain.clone(), key.account.clone(), options));
+	let options = SubmitOptions { wait: Wait::Finalized, ..SubmitOptions::default() };
+	let format = context.format();
+	let till = Arc::new(Till::new(chain.clone(), key.clone(), fees, options, format));
 	let mut config = GatewayConfig::new(
 		args.upstream.clone(),
 		price,
@@ -79,23 +84,40 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		store.clone(),
 	);
 	config.realm = args.realm.clone();
-	config.settle = SettlePolicy { interval, max_unsettled: exposure, ..SettlePolicy::default() };
+	config.settle =
+		SettlePolicy { interval, max_unsettled: exposure, min_claim, ..SettlePolicy::default() };
 	// Done below, where its outcome can be shown.
 	config.settle_on_shutdown = false;
-	let gateway = Gateway::new(config, signed).await?;
+	let gateway = Gateway::with_store(config, vouchers, till.clone()).await?;
 
 	context.progress(&format!(
 		"Selling {} at {} a call on http://{address}, paid to {}",
 		args.upstream,
 		unit.show(price),
-		format_account(&key.account_id()),
+		format_account(&account),
 	));
 	context
 		.progress(&format!("Vouchers are kept in {}. Ctrl-C settles and stops.", store.display()));
-	if context.format() == Format::Json {
-		// On standard error: standard output is for the one object at the end.
-		note(&json!({ "serving": { "address": address.to_string() } }).to_string());
+	if min_claim > 0 {
+		context.progress(&format!(
+			"Claims below {} wait, unless their channel closes: the fee would take them.",
+			unit.show(min_claim)
+		));
 	}
+	if format == Format::Json {
+		// On standard error: standard output is for the one object at the end.
+		let terms = json!({ "address": address.to_string(), "min_claim": money(&unit, min_claim) });
+		note(&json!({ "serving": terms }).to_string());
+	}
+	if !can_pay(&chain, &account, &fee, native).await? {
+		let warning = Failure::new(
+			format!("nothing can be settled yet: {} cannot pay the fee", key.address()),
+			format!("pay credits in for it: stoa deposit 0.1 --for {}", key.name),
+		);
+		let json = json!({ "warning": { "cause": warning.cause, "advice": warning.advice } });
+		tell(format, &format!("warning: {warning}"), &json);
+	}
+	till.watch(true);
 	let until = async {
 		if let Err(failure) = stopped().await {
 			tracing::error!("{failure}");
@@ -109,6 +131,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 			context.progress("Stopped while calls were under way.");
 		},
 	}
+	// How the last settlement ends is what the command ends with.
+	till.watch(false);
 	context.progress("Settling what is owed; Ctrl-C leaves it.");
 	let settled = tokio::select! {
 		settled = gateway.settle_now() => settled?,
@@ -120,11 +144,16 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 			))
 		},
 	};
-	let totals = gateway.stats();
-	let report = super::channel::report_settled(&unit, &settled);
+	let stats = gateway.stats();
+	let report =
+		report_settled(context, &chain, &unit, &account, &settled, stats.unsettled, min_claim)
+			.await;
+	let all = till.sums();
 	Ok(report
+		.count("calls", "calls", stats.accepted)
+		.shown("since the start", all.line(context, &chain, &unit).await)
+		.with("since_start", all.json(context, &chain, &unit).await)
 		.with("address", address.to_string())
 		.with("price", money(&unit, price))
-		.with("calls", totals.accepted)
 		.with("store", store.display().to_string()))
 }

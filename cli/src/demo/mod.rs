@@ -29,7 +29,7 @@ use std::{
 	time::{Duration, Instant},
 };
 use stoa_client::{
-	chain::{BlockRef, Chain, ChannelInfo, SignedChain, Wait},
+	chain::{At, BlockRef, Chain, ChannelInfo, SignedChain, Wait},
 	settle::SettlePolicy,
 };
 use stoa_gateway::{Gateway, GatewayConfig};
@@ -63,6 +63,18 @@ async fn play(context: &Context, args: &Demo) -> Result<(Report, Option<Failure>
 	let plan = Plan::new(&unit, price, args.calls)?;
 	let cast = Cast::new(args.consumers)?;
 	let stores = Stores::new(args.keep.clone())?;
+	// Everything below waits for finality: better to know now than after minutes.
+	context.progress("waiting until the newest block is final");
+	if !context.reaches_finality(&chain).await? {
+		let (best, last) = (chain.block(At::Best).await?, chain.block(At::Finalized).await?);
+		return Err(Failure::new(
+			format!(
+				"the chain finalises nothing: its best block is {}, the last final one is still {}",
+				best.number, last.number
+			),
+			"look at the node's log: do enough of its authorities run and see each other?",
+		));
+	}
 	let mut stage =
 		Stage { context, chain: &chain, unit: &unit, fees: Fees::default(), paid: Vec::new() };
 

@@ -5,7 +5,11 @@ use super::{
 	documents::{contradiction, document},
 	ledger::Latency,
 };
-use crate::{context::open_store, keys::KeyPair, output::Failure};
+use crate::{
+	context::{open_store, STORE_PATIENCE},
+	keys::KeyPair,
+	output::Failure,
+};
 use std::{
 	path::Path,
 	sync::{
@@ -73,7 +77,7 @@ pub async fn consume(
 	store: &Path,
 	task: Task,
 ) -> Result<Tally, Failure> {
-	let store = open_store(store).await?;
+	let store = open_store(store, STORE_PATIENCE).await?;
 	let payer = Payer::new(store, chain.genesis(), Policy::per_call(task.price))?;
 	payer.add_channel(&channel, consumer.voucher.clone()).await?;
 	let policy = HttpPolicy {

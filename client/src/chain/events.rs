@@ -241,14 +241,45 @@ pub(super) fn failure(
 					doc: variant.docs.join(" ").split_whitespace().collect::<Vec<_>>().join(" "),
 				})
 			})
-			.unwrap_or_else(|| plain("Module", "an error that the metadata does not name")),
-		E::Token(token) => plain(&format!("Token.{token:?}"), "an asset cannot be moved like that"),
-		E::Arithmetic(error) => {
-			plain(&format!("Arithmetic.{error:?}"), "an amount is out of range")
-		},
-		E::BadOrigin => plain("BadOrigin", "the signer may not do this"),
-		E::Unavailable => plain("Unavailable", "not possible on this chain or at this time"),
+			.unwrap_or_else(|| {
+				plain(
+					"Module",
+					"An error that the metadata does not name. Use the client of this runtime.",
+				)
+			}),
+		E::Token(token) => plain(&format!("Token.{token:?}"), token_doc(token)),
+		E::Arithmetic(error) => plain(
+			&format!("Arithmetic.{error:?}"),
+			"An amount is out of range. Name a smaller one.",
+		),
+		E::BadOrigin => plain("BadOrigin", "The signer may not do this. Sign with another key."),
+		E::Unavailable => plain("Unavailable", "Not possible on this chain or at this time."),
 		other => plain(&format!("{other:?}"), ""),
+	}
+}
+
+/// Why tokens could not be moved or held, and what to do. The metadata has no words for it.
+fn token_doc(error: &api::runtime_types::sp_runtime::TokenError) -> &'static str {
+	use api::runtime_types::sp_runtime::TokenError as E;
+	match error {
+		E::FundsUnavailable => {
+			"An account owns too little. Storage deposits are put up in native tokens, by the operator \
+			 for its agents. Give it more, or name less."
+		},
+		E::OnlyProvider | E::NotExpendable => {
+			"An account must keep its minimum balance. Name less, or give it more."
+		},
+		E::BelowMinimum | E::CannotCreate => {
+			"The receiver would own less than the asset's minimum balance. Send more, or give it native \
+			 tokens first."
+		},
+		E::UnknownAsset => "No such asset exists. Name another.",
+		E::Frozen => "The asset or the account is frozen. Ask the asset's issuer.",
+		E::Unsupported => "The asset cannot be moved like that.",
+		E::CannotCreateHold => {
+			"Nothing more can be held of the account. Release some of what it has put up."
+		},
+		E::Blocked => "The receiver is blocked for the asset. Name another.",
 	}
 }
 

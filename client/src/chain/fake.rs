@@ -41,7 +41,12 @@ pub fn channel(id: ChannelId, key: Key, deposit: Balance) -> ChannelInfo {
 
 #[derive(Default)]
 pub struct State {
+	/// The number of the best block.
 	pub number: BlockNumber,
+	/// How many blocks before it are not final.
+	pub unfinalized: BlockNumber,
+	/// Another life has other blocks under the same genesis.
+	pub life: u8,
 	pub best: HashMap<ChannelId, ChannelInfo>,
 	pub finalized: HashMap<ChannelId, ChannelInfo>,
 	pub down: bool,
@@ -53,6 +58,19 @@ pub struct State {
 	pub failing_batches: usize,
 	pub reads: usize,
 	pub batches: Vec<Vec<Item>>,
+}
+
+impl State {
+	fn finalized(&self) -> BlockRef {
+		self.block(self.number - self.unfinalized)
+	}
+
+	/// The hash holds life and number.
+	fn block(&self, number: BlockNumber) -> BlockRef {
+		let mut hash = H256::repeat_byte(self.life);
+		hash[..4].copy_from_slice(&number.to_le_bytes());
+		BlockRef { number, hash }
+	}
 }
 
 /// Two views of channels, best and finalized, which a test moves as it likes.
@@ -93,8 +111,27 @@ impl ChainView for FakeChain {
 
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
 		async move {
-			let hash = if at == At::Best { BEST } else { H256::zero() };
-			Ok(BlockRef { number: self.up()?.number, hash })
+			let state = self.up()?;
+			Ok(match at {
+				At::Best => BlockRef { number: state.number, hash: BEST },
+				At::Finalized => state.finalized(),
+				At::Hash(hash) if hash == BEST => BlockRef { number: state.number, hash },
+				At::Hash(hash) => {
+					let number = hash.as_bytes().first_chunk().map(|n| u32::from_le_bytes(*n));
+					BlockRef { number: number.unwrap(), hash }
+				},
+			})
+		}
+		.boxed()
+	}
+
+	fn block_by_number(
+		&self,
+		number: BlockNumber,
+	) -> BoxFuture<'_, Result<Option<BlockRef>, ChainError>> {
+		async move {
+			let state = self.up()?;
+			Ok((number <= state.number).then(|| state.block(number)))
 		}
 		.boxed()
 	}

@@ -457,7 +457,7 @@ impl Chain {
 				grace: channel.grace,
 				phase: match channel.phase {
 					Stored::Open => Phase::Open,
-					Stored::Closing { ends } => Phase::Closing { ends },
+					Stored::Closing { ends, .. } => Phase::Closing { ends },
 				},
 				cap: channel.cap.map(|cap| cap.cap.0),
 				schedule: channel.schedule,
@@ -624,6 +624,13 @@ impl ChainView for Chain {
 
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
 		boxed(Chain::block(self, at))
+	}
+
+	fn block_by_number(
+		&self,
+		number: BlockNumber,
+	) -> BoxFuture<'_, Result<Option<BlockRef>, ChainError>> {
+		boxed(Chain::block_by_number(self, number))
 	}
 
 	fn channel(

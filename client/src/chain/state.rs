@@ -5,10 +5,11 @@ use super::{
 	online::{rpc_error, view},
 	At, Chain, ChainError,
 };
+use codec::Decode;
 use stoa_primitives::{
 	money::{Schedule, ScheduleId, Shares},
 	referral::Code,
-	AccountId, AssetId, Balance,
+	AccountId, AssetId, Balance, BlockNumber,
 };
 use subxt::utils::Static;
 
@@ -176,6 +177,43 @@ impl Chain {
 	pub async fn referee_count(&self, who: &AccountId, at: At) -> Result<u32, ChainError> {
 		let call = api::view_functions().referrals().referee_count(Static(who.clone()));
 		view(&self.at(at).await?, call).await
+	}
+
+	/// The referral codes that name an account, sorted. Walks the whole map.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn codes_of(&self, who: &AccountId, at: At) -> Result<Vec<String>, ChainError> {
+		let at = self.at(at).await?;
+		let mut rows = at.storage().iter(api::storage().referrals().codes(), ()).await?;
+		let mut out = Vec::new();
+		while let Some(row) = rows.next().await {
+			let row = row?;
+			if row.value().decode()?.owner.0 != *who {
+				continue;
+			}
+			// The key is the code behind the 32 bytes of pallet and item and the 16 of a hash.
+			let code = row
+				.key_bytes()
+				.get(48..)
+				.and_then(|mut code| Code::decode(&mut code).ok())
+				.ok_or_else(|| ChainError::Incompatible { what: "Referrals.Codes".into() })?;
+			out.push(String::from_utf8_lossy(&code).into_owned());
+		}
+		out.sort();
+		Ok(out)
+	}
+
+	/// For how many blocks, at most, an agent's consent may be good when it is used.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn max_consent_age(&self) -> Result<BlockNumber, ChainError> {
+		let at = self.at(At::Finalized).await?;
+		let age = at.constants().entry(api::constants().agents().max_consent_age());
+		age.map_err(rpc_error)
 	}
 
 	/// Whom a referral code names.

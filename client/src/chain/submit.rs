@@ -3,18 +3,18 @@
 use super::{
 	calls::{self, RawCall},
 	online::{block_number, read_event, AtBlock},
-	At, BlockRef, Call, Chain, ChainError, ChainView, ChannelInfo, Claim, MarketEvent, PayeeChain,
-	SettleOutcome, Skip,
+	to_hex, At, BlockRef, Call, Chain, ChainError, ChainView, ChannelInfo, Claim, MarketEvent,
+	PayeeChain, SettleOutcome, Skip,
 };
 use crate::{config::StoaConfig, keys::AccountKey};
 use futures::{
 	future::{join_all, BoxFuture},
-	FutureExt,
+	FutureExt, Stream, StreamExt,
 };
-use std::time::Duration;
+use std::{fmt, future::Future, pin::pin, time::Duration};
 use stoa_primitives::{
 	channel::{ChannelId, Item},
-	AssetId, Balance, H256,
+	AssetId, Balance, BlockNumber, H256,
 };
 use subxt::{
 	client::OnlineClientAtBlockImpl,
@@ -23,9 +23,18 @@ use subxt::{
 	tx::{SubmittableTransaction, TransactionInBlock, TransactionStatus},
 	utils::{AccountId32, Static},
 };
+use tokio::time::timeout;
 
 type Client = OnlineClientAtBlockImpl<StoaConfig>;
 type Transaction = SubmittableTransaction<StoaConfig, Client>;
+type Included = TransactionInBlock<StoaConfig, Client>;
+
+/// The longest life of a transaction, in blocks: the runtime forgets the hashes of blocks that are
+/// older than 2,400, and lives are powers of two.
+const MAX_MORTALITY: u64 = 2_048;
+
+/// How long to look for a transaction whose outcome did not come.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// For what to wait after a submission.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -56,7 +65,8 @@ pub struct SubmitOptions {
 	pub fee: FeeAsset,
 	/// A tip to the block's author, in the fee's asset.
 	pub tip: Balance,
-	/// For how many blocks the transaction is valid.
+	/// For how many blocks the transaction is valid: rounded up to a power of two, from 4 to 2,048. When
+	/// finality lags, up to half of it has passed at the start.
 	pub mortality: u64,
 	/// How long to wait before the outcome counts as unknown.
 	pub timeout: Duration,
@@ -131,17 +141,18 @@ impl Chain {
 	///
 	/// [`ChainError::Dispatch`] when it was included and failed (the fee is paid),
 	/// [`ChainError::Rejected`] when the node refused it (nothing happened), [`ChainError::Unknown`]
-	/// when it was sent and its outcome was not seen: then look for it before sending another.
+	/// when it was sent and its outcome was not seen: then look for it before sending another. That is
+	/// also the error when it is in a block that does not become final; the reason says in which.
 	pub async fn submit(
 		&self,
 		call: &Call,
 		key: &AccountKey,
 		options: SubmitOptions,
 	) -> Result<Submitted, ChainError> {
-		let at = self.at(At::Finalized).await?;
+		let at = self.birth_block(&options).await?;
 		let nonce = self.next_account_nonce(key).await?;
 		let transaction = sign(&at, call, key, &options, nonce)?;
-		watch(transaction, &options).await
+		self.watch(transaction, &options).await
 	}
 
 	/// Signs calls with consecutive nonces and submits them together; outcomes in the same order.
@@ -156,7 +167,7 @@ impl Chain {
 		options: SubmitOptions,
 	) -> Vec<Result<Submitted, ChainError>> {
 		let prepare = async {
-			let at = self.at(At::Finalized).await?;
+			let at = self.birth_block(&options).await?;
 			let first = self.next_account_nonce(key).await?;
 			(first..)
 				.zip(calls)
@@ -165,8 +176,8 @@ impl Chain {
 		};
 		match prepare.await {
 			Ok(transactions) => {
-				join_all(transactions.into_iter().map(|transaction| watch(transaction, &options)))
-					.await
+				let watch = |transaction| self.watch(transaction, &options);
+				join_all(transactions.into_iter().map(watch)).await
 			},
 			Err(error) => calls.iter().map(|_| Err(error.clone())).collect(),
 		}
@@ -183,9 +194,15 @@ impl Chain {
 		key: &AccountKey,
 		options: &SubmitOptions,
 	) -> Result<Balance, ChainError> {
-		let at = self.at(At::Finalized).await?;
+		let at = self.birth_block(options).await?;
 		let nonce = self.next_account_nonce(key).await?;
 		Ok(sign(&at, call, key, options, nonce)?.partial_fee_estimate().await?)
+	}
+
+	/// The block that a transaction is born at.
+	async fn birth_block(&self, options: &SubmitOptions) -> Result<AtBlock, ChainError> {
+		let block = birth_block(self, options.mortality).await?;
+		self.at(At::Hash(block.hash)).await
 	}
 
 	/// The next nonce of an account, with what is in the node's pool.
@@ -193,6 +210,59 @@ impl Chain {
 		let account = AccountId32(key.account().into());
 		let connection = self.connection().await?;
 		Ok(connection.methods.system_account_next_index(&account).await?)
+	}
+
+	async fn watch(
+		&self,
+		transaction: Transaction,
+		options: &SubmitOptions,
+	) -> Result<Submitted, ChainError> {
+		let extrinsic = transaction.hash();
+		let unknown = |reason: String| ChainError::Unknown { extrinsic, reason };
+		let late = async {
+			tokio::time::sleep(options.timeout).await;
+			let what = match options.wait {
+				Wait::InBlock => "in no block",
+				Wait::Finalized => "not final",
+			};
+			format!("{what} within {:?}", options.timeout)
+		};
+		let mut late = pin!(late);
+		let progress = tokio::select! {
+			progress = transaction.submit_and_watch() => {
+				progress.map_err(|error| refused(error, extrinsic))?
+			},
+			reason = &mut late => return Err(unknown(reason)),
+		};
+		let statuses = progress.map(|status| match status {
+			Ok(TransactionStatus::InBestBlock(block)) => Status::InBlock(block),
+			Ok(TransactionStatus::InFinalizedBlock(block)) => Status::Finalized(block),
+			Ok(TransactionStatus::Invalid { message }) => Status::Invalid(message),
+			Ok(TransactionStatus::Dropped { message } | TransactionStatus::Error { message }) => {
+				Status::Lost(message)
+			},
+			Ok(
+				TransactionStatus::Validated
+				| TransactionStatus::Broadcasted
+				| TransactionStatus::NoLongerInBestBlock,
+			) => Status::Pending,
+			Err(error) => Status::Lost(error.to_string()),
+		});
+		match follow(statuses, options.wait, late).await {
+			Followed::Included(block) => outcome(block).await,
+			Followed::Rejected(reason) => Err(ChainError::Rejected { reason }),
+			Followed::Lost { reason, block: None } => Err(unknown(reason)),
+			Followed::Lost { reason, block: Some(block) } => {
+				let looked = timeout(LOOK, locate(self, block.block_hash())).await;
+				match looked {
+					Ok(Ok(Place::Final)) => outcome(block).await,
+					Ok(Ok(place)) => Err(unknown(format!("{reason}; {place}"))),
+					_ => {
+						Err(unknown(format!("{reason}; it was in block {:?}", block.block_hash())))
+					},
+				}
+			},
+		}
 	}
 }
 
@@ -204,10 +274,12 @@ fn sign(
 	nonce: u64,
 ) -> Result<Transaction, ChainError> {
 	let raw = RawCall::new(call, at)?;
-	let params = DefaultExtrinsicParamsBuilder::<StoaConfig>::new()
-		.nonce(nonce)
-		// Born at a finalized block, so that no re-org makes it invalid.
-		.mortal_from_unchecked(options.mortality, at.block_number(), at.block_hash());
+	let params =
+		DefaultExtrinsicParamsBuilder::<StoaConfig>::new().nonce(nonce).mortal_from_unchecked(
+			period(options.mortality).into(),
+			at.block_number(),
+			at.block_hash(),
+		);
 	let params = match &options.fee {
 		FeeAsset::Native => params.tip(options.tip),
 		FeeAsset::Credits(asset) => params.tip_of(options.tip, Static(asset.clone())),
@@ -217,40 +289,131 @@ fn sign(
 	Ok(signable.sign(key)?)
 }
 
-async fn watch(transaction: Transaction, options: &SubmitOptions) -> Result<Submitted, ChainError> {
-	let extrinsic = transaction.hash();
-	let unknown = |reason: String| ChainError::Unknown { extrinsic, reason };
-	let follow = async {
-		let mut progress = match transaction.submit_and_watch().await {
-			Ok(progress) => progress,
-			Err(error) => return Err(refused(error, extrinsic)),
+/// The block that a transaction of this mortality is born at.
+async fn birth_block(chain: &dyn ChainView, mortality: u64) -> Result<BlockRef, ChainError> {
+	let finalized = chain.block(At::Finalized).await?;
+	let best = chain.block(At::Best).await?;
+	let number = birth(best.number, finalized.number, period(mortality));
+	if number == finalized.number {
+		return Ok(finalized);
+	}
+	let ancestor = chain.block_by_number(number).await?;
+	ancestor.ok_or_else(|| ChainError::NotFound { what: format!("block {number}") })
+}
+
+/// For how many blocks a transaction is valid: what the encoding of eras makes of `mortality`.
+fn period(mortality: u64) -> BlockNumber {
+	let period = mortality.min(MAX_MORTALITY).next_power_of_two().max(4);
+	BlockNumber::try_from(period).unwrap_or(BlockNumber::MAX)
+}
+
+/// The number of the block that a transaction is born at: the last finalized one, so that no re-org
+/// makes it invalid. When finality lags so far that more than half of its life would be over, it is
+/// a block at a quarter of the life behind the best one: deep enough for most re-orgs, and a chain
+/// that does not finalize still takes transactions.
+fn birth(best: BlockNumber, finalized: BlockNumber, period: BlockNumber) -> BlockNumber {
+	if best.saturating_sub(finalized) <= period / 2 {
+		finalized
+	} else {
+		best.saturating_sub(period / 4)
+	}
+}
+
+/// What the node says of a transaction that is watched. `B` is a block that has it.
+enum Status<B> {
+	InBlock(B),
+	Finalized(B),
+	Invalid(String),
+	Lost(String),
+	Pending,
+}
+
+/// How watching has ended.
+#[derive(Debug, Eq, PartialEq)]
+enum Followed<B> {
+	/// It is in a block, as the caller wanted.
+	Included(B),
+	/// It is in no block and never will be.
+	Rejected(String),
+	/// Nothing more will be seen; the last block that was said to have it.
+	Lost { reason: String, block: Option<B> },
+}
+
+/// Follows what the node says until the transaction is where the caller wants it, or until `late`
+/// gives a reason to stop.
+async fn follow<B>(
+	statuses: impl Stream<Item = Status<B>>,
+	wait: Wait,
+	late: impl Future<Output = String>,
+) -> Followed<B> {
+	let (mut statuses, mut late) = (pin!(statuses), pin!(late));
+	let mut last = None;
+	loop {
+		let status = tokio::select! {
+			status = statuses.next() => status,
+			reason = &mut late => return Followed::Lost { reason, block: last },
 		};
-		let mut seen = false;
-		while let Some(status) = progress.next().await {
-			match status.map_err(|error| unknown(error.to_string()))? {
-				TransactionStatus::InBestBlock(block) => {
-					seen = true;
-					if options.wait == Wait::InBlock {
-						return outcome(block).await;
-					}
-				},
-				TransactionStatus::InFinalizedBlock(block) => return outcome(block).await,
-				TransactionStatus::Invalid { message } if !seen => {
-					return Err(ChainError::Rejected { reason: message })
-				},
-				TransactionStatus::Invalid { message }
-				| TransactionStatus::Dropped { message }
-				| TransactionStatus::Error { message } => return Err(unknown(message)),
-				TransactionStatus::Validated
-				| TransactionStatus::Broadcasted
-				| TransactionStatus::NoLongerInBestBlock => {},
-			}
+		match status {
+			Some(Status::InBlock(block)) if wait == Wait::InBlock => {
+				return Followed::Included(block)
+			},
+			Some(Status::InBlock(block)) => last = Some(block),
+			Some(Status::Finalized(block)) => return Followed::Included(block),
+			Some(Status::Invalid(reason)) if last.is_none() => return Followed::Rejected(reason),
+			Some(Status::Invalid(reason) | Status::Lost(reason)) => {
+				return Followed::Lost { reason, block: last }
+			},
+			Some(Status::Pending) => {},
+			None => {
+				let reason = "the node stopped reporting".into();
+				return Followed::Lost { reason, block: last };
+			},
 		}
-		Err(unknown("the node stopped reporting".into()))
-	};
-	tokio::time::timeout(options.timeout, follow)
-		.await
-		.unwrap_or_else(|_| Err(unknown(format!("not seen within {:?}", options.timeout))))
+	}
+}
+
+/// Where a block is that has a transaction.
+#[derive(Debug, Eq, PartialEq)]
+enum Place {
+	/// It is final.
+	Final,
+	/// It is on the best chain, which is final up to another block only.
+	NotFinal { block: BlockRef, finalized: BlockRef },
+	/// It was reverted.
+	Reverted { block: BlockRef },
+}
+
+impl fmt::Display for Place {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		match self {
+			Self::Final => f.write_str("it is in a final block"),
+			Self::NotFinal { block, finalized } => write!(
+				f,
+				"it is in block {} ({}), but the chain does not finalize: its last final block is {}",
+				block.number,
+				to_hex(block.hash),
+				finalized.number
+			),
+			Self::Reverted { block } => write!(
+				f,
+				"it was in block {} ({}), which is not on the best chain any more",
+				block.number,
+				to_hex(block.hash)
+			),
+		}
+	}
+}
+
+async fn locate(chain: &dyn ChainView, hash: H256) -> Result<Place, ChainError> {
+	let finalized = chain.block(At::Finalized).await?;
+	let block = chain.block(At::Hash(hash)).await?;
+	Ok(if chain.block_by_number(block.number).await? != Some(block) {
+		Place::Reverted { block }
+	} else if block.number <= finalized.number {
+		Place::Final
+	} else {
+		Place::NotFinal { block, finalized }
+	})
 }
 
 /// An error of the node's pool means that nothing happened; an error on the way there may not.
@@ -271,7 +434,7 @@ fn refused(error: ExtrinsicError, extrinsic: H256) -> ChainError {
 	}
 }
 
-async fn outcome(block: TransactionInBlock<StoaConfig, Client>) -> Result<Submitted, ChainError> {
+async fn outcome(block: Included) -> Result<Submitted, ChainError> {
 	let extrinsic = block.extrinsic_hash();
 	let lost = |error: String| ChainError::Unknown {
 		extrinsic,
@@ -346,6 +509,13 @@ impl ChainView for SignedChain {
 		ChainView::block(&self.chain, at)
 	}
 
+	fn block_by_number(
+		&self,
+		number: BlockNumber,
+	) -> BoxFuture<'_, Result<Option<BlockRef>, ChainError>> {
+		ChainView::block_by_number(&self.chain, number)
+	}
+
 	fn channel(
 		&self,
 		id: ChannelId,
@@ -393,5 +563,109 @@ impl PayeeChain for SignedChain {
 			self.chain.submit(&call, &self.key, self.options.clone()).await
 		}
 		.boxed()
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::chain::fake::FakeChain;
+	use futures::stream;
+
+	#[test]
+	fn transactions_should_be_born_at_the_finalized_block_while_finality_keeps_up() {
+		for lag in [0, 1, 3, 32] {
+			assert_eq!(birth(1_000, 1_000 - lag, 64), 1_000 - lag);
+		}
+		// A node that has not caught up may say that more is final than its best block.
+		assert_eq!(birth(5, 7, 64), 7);
+	}
+
+	#[test]
+	fn transactions_should_be_born_near_the_best_block_when_finality_lags() {
+		assert_eq!(birth(1_000, 967, 64), 984);
+		assert_eq!(birth(1_000, 0, 64), 984);
+		assert_eq!(birth(1_000, 997, 4), 999);
+	}
+
+	#[test]
+	fn transactions_should_have_half_of_their_life_left() {
+		for period in [4, 64, 256, 2_048] {
+			for lag in 0..3_000 {
+				let birth = birth(3_000, 3_000 - lag, period);
+				assert!(birth >= 3_000 - lag && birth + period / 2 >= 3_000, "{period} {lag}");
+			}
+		}
+	}
+
+	#[test]
+	fn lives_should_be_what_the_encoding_of_eras_makes_of_them() {
+		let lives = [0, 4, 5, 64, 65, 2_048, 2_049, u64::MAX].map(period);
+		assert_eq!(lives, [4, 4, 8, 64, 128, 2_048, 2_048, 2_048]);
+	}
+
+	#[tokio::test]
+	async fn the_birth_should_be_a_block_of_the_chain() {
+		let chain = FakeChain::new(H256::zero());
+		let finalized = birth_block(&chain, 64).await.unwrap();
+		assert_eq!(Some(finalized), chain.block(At::Finalized).await.ok());
+		chain.state().unfinalized = 70;
+		let recent = birth_block(&chain, 64).await.unwrap();
+		assert_eq!(recent.number, 84);
+		assert_eq!(Some(recent), chain.block_by_number(84).await.unwrap());
+	}
+
+	async fn followed(statuses: Vec<Status<u8>>, wait: Wait) -> Followed<u8> {
+		follow(stream::iter(statuses), wait, std::future::pending()).await
+	}
+
+	fn lost(reason: &str, block: Option<u8>) -> Followed<u8> {
+		Followed::Lost { reason: reason.into(), block }
+	}
+
+	#[tokio::test]
+	async fn watching_should_end_where_the_caller_wants() {
+		use Status::*;
+		let statuses = || vec![Pending, InBlock(1), Pending, InBlock(2), Finalized(3)];
+		assert_eq!(followed(statuses(), Wait::InBlock).await, Followed::Included(1));
+		assert_eq!(followed(statuses(), Wait::Finalized).await, Followed::Included(3));
+	}
+
+	#[tokio::test]
+	async fn only_what_was_in_no_block_should_be_called_rejected() {
+		use Status::*;
+		let invalid = || Invalid("bad".into());
+		let rejected = followed(vec![Pending, invalid()], Wait::Finalized).await;
+		assert_eq!(rejected, Followed::Rejected("bad".into()));
+		let reverted = followed(vec![InBlock(1), invalid()], Wait::Finalized).await;
+		assert_eq!(reverted, lost("bad", Some(1)));
+		let dropped = followed(vec![Lost("full".into())], Wait::Finalized).await;
+		assert_eq!(dropped, lost("full", None));
+		let silent = followed(vec![InBlock(1), InBlock(2)], Wait::Finalized).await;
+		assert_eq!(silent, lost("the node stopped reporting", Some(2)));
+	}
+
+	#[tokio::test]
+	async fn finality_that_does_not_come_should_end_with_the_block() {
+		let statuses = stream::iter([Status::InBlock(9)]).chain(stream::pending());
+		let late = async {
+			tokio::time::sleep(Duration::from_millis(20)).await;
+			"late".to_owned()
+		};
+		assert_eq!(follow(statuses, Wait::Finalized, late).await, lost("late", Some(9)));
+	}
+
+	#[tokio::test]
+	async fn errors_should_say_where_the_transaction_is() {
+		let chain = FakeChain::new(H256::zero());
+		let block = chain.block_by_number(90).await.unwrap().unwrap();
+		assert_eq!(locate(&chain, block.hash).await.unwrap(), Place::Final);
+		chain.state().unfinalized = 30;
+		let place = locate(&chain, block.hash).await.unwrap().to_string();
+		assert!(place.contains("in block 90 (0x"), "{place}");
+		assert!(place.contains("does not finalize: its last final block is 70"), "{place}");
+		chain.state().life = 1;
+		let place = locate(&chain, block.hash).await.unwrap().to_string();
+		assert!(place.contains("was in block 90") && place.contains("not on the best"), "{place}");
 	}
 }

@@ -4,7 +4,7 @@ use super::{At, BlockRef, ChainError, ChannelInfo, Submitted};
 use futures::future::BoxFuture;
 use stoa_primitives::{
 	channel::{ChannelId, Item, SkipReason},
-	Balance, H256,
+	Balance, BlockNumber, H256,
 };
 
 /// Reading channels.
@@ -14,6 +14,12 @@ pub trait ChainView: Send + Sync + 'static {
 
 	/// Resolves `at` to a block.
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>>;
+
+	/// The block of this number on the best chain, if there is one yet.
+	fn block_by_number(
+		&self,
+		number: BlockNumber,
+	) -> BoxFuture<'_, Result<Option<BlockRef>, ChainError>>;
 
 	/// A channel that has not ended at that block.
 	fn channel(

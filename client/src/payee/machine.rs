@@ -1,7 +1,7 @@
 //! Which vouchers the payee accepts. No clock, no disk, no network: the driver brings facts and
 //! carries records away.
 //!
-//! A voucher is accepted if and only if, in this order, cheapest first:
+//! A voucher is accepted if and only if, cheapest first:
 //!
 //! 1. the channel was read from finalized state, exists, is for this payee and asset, has the lane,
 //!    and leaves enough grace;
@@ -11,6 +11,9 @@
 //!    was accepted here and what was settled on chain;
 //! 5. all lanes together stay within the finalized deposit;
 //! 6. the signature is the channel key's, over this voucher, on this chain.
+//!
+//! What was paid so far is the payer's business: only a voucher with a valid signature gets a verdict
+//! of steps 2 to 5, so that nobody can find the amounts out by trying.
 
 use crate::{
 	chain::{ChannelInfo, Phase},
@@ -20,6 +23,7 @@ use codec::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap};
 use stoa_primitives::{
 	channel::{ChannelId, Item},
+	keys::Key,
 	payload::Domain,
 	AccountId, AssetId, Balance, BlockNumber,
 };
@@ -130,14 +134,14 @@ struct Facts {
 	info: ChannelInfo,
 	/// The first block in which nothing can be settled any more, if a close was requested.
 	closing: Option<BlockNumber>,
-	/// The finalized block at which the channel was read.
-	seen: BlockNumber,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Channel {
 	/// `None` until synced, and after the channel has ended.
 	facts: Option<Facts>,
+	/// The latest finalized block that is known to have the channel.
+	seen: Option<BlockNumber>,
 	ended: bool,
 	lanes: BTreeMap<u32, Record>,
 }
@@ -194,17 +198,21 @@ impl Machine {
 		&self.rules
 	}
 
-	/// Puts a stored record back. The channel stays unsynced.
-	pub fn restore(&mut self, record: Record) {
+	/// Puts a stored record back, with the finalized block that [`Machine::seen`] gave when it was
+	/// stored. The channel stays unsynced.
+	pub fn restore(&mut self, record: Record, seen: Option<BlockNumber>) {
 		let voucher = record.voucher.voucher;
-		self.channels.entry(voucher.channel).or_default().lanes.insert(voucher.lane, record);
+		let channel = self.channels.entry(voucher.channel).or_default();
+		channel.seen = channel.seen.max(seen);
+		channel.lanes.insert(voucher.lane, record);
 	}
 
 	/// Takes over what the chain says of a channel: its state at the finalized block of number `at`,
 	/// and at the best block for early warning.
 	///
 	/// What only rises on chain only rises here, so that a node that lags behind cannot lower a floor.
-	/// A channel has ended once a later block than the one that had it does not have it.
+	/// A channel has ended once a later block than one that had it does not have it, also if that was
+	/// before a restart.
 	pub fn sync(
 		&mut self,
 		id: ChannelId,
@@ -214,7 +222,7 @@ impl Machine {
 	) {
 		let Some(mut info) = finalized else {
 			if let Some(channel) = self.channels.get_mut(&id) {
-				if channel.facts.as_ref().is_some_and(|facts| facts.seen < at) {
+				if channel.seen.is_some_and(|seen| seen < at) {
 					channel.facts = None;
 					channel.ended = true;
 				}
@@ -231,18 +239,27 @@ impl Machine {
 			None => Some(at),
 		};
 		let channel = self.channels.entry(id).or_default();
-		let mut seen = at;
+		channel.seen = channel.seen.max(Some(at));
 		if let Some(before) = &channel.facts {
 			info.settled = info.settled.max(before.info.settled);
 			info.lane0 = info.lane0.max(before.info.lane0);
-			seen = seen.max(before.seen);
 		}
-		channel.facts = Some(Facts { info, closing, seen });
+		channel.facts = Some(Facts { info, closing });
 	}
 
 	/// Channels that have ended and whose records serve no purpose any more.
 	pub fn ended(&self) -> Vec<ChannelId> {
 		self.channels.iter().filter(|(_, channel)| channel.ended).map(|(id, _)| *id).collect()
+	}
+
+	/// Whether anything is known of the channel: from the chain, or from the store.
+	pub fn knows(&self, id: &ChannelId) -> bool {
+		self.channels.contains_key(id)
+	}
+
+	/// The latest finalized block that is known to have the channel; to be stored with its records.
+	pub fn seen(&self, id: &ChannelId) -> Option<BlockNumber> {
+		self.channels.get(id)?.seen
 	}
 
 	/// Whether the channel was synced since the start.
@@ -273,33 +290,33 @@ impl Machine {
 		request: &[u8; 32],
 		now: BlockNumber,
 	) -> Assessment {
-		let (assessment, info) = match self.compare(signed, price, request, now) {
-			Ok(Candidate::Unknown) => return Assessment::NotSynced,
-			Ok(Candidate::Known(assessment, info)) => (assessment, info),
-			Err(rejection) => return Assessment::Rejected(rejection),
-		};
-		match signed.verify(&info.key, &self.domain) {
-			true => assessment,
-			false => Assessment::Rejected(Rejection::BadSignature),
-		}
+		self.assess_verified(signed, None, price, request, now)
 	}
 
-	/// Everything that [`Machine::assess`] decides without looking at the signature; `None` when the
-	/// signature is all that is left.
-	pub fn screen(
+	/// As [`Machine::assess`], for a voucher whose signature was found to be that of the key
+	/// `verified` before. It is checked again only if the channel names another key by now.
+	pub fn assess_verified(
 		&self,
 		signed: &SignedVoucher,
+		verified: Option<&Key>,
 		price: Balance,
 		request: &[u8; 32],
 		now: BlockNumber,
-	) -> Option<Assessment> {
-		match self.compare(signed, price, request, now) {
-			Ok(Candidate::Unknown) => Some(Assessment::NotSynced),
-			Ok(Candidate::Known(..)) => None,
-			Err(rejection) => Some(Assessment::Rejected(rejection)),
+	) -> Assessment {
+		let (assessment, key) = match self.compare(signed, price, request, now) {
+			Ok(Candidate::Unknown) => return Assessment::NotSynced,
+			Ok(Candidate::Known(assessment, info)) => (assessment, info.key),
+			Err(rejection) => return Assessment::Rejected(rejection),
+		};
+		if verified == Some(&key) || signed.verify(&key, &self.domain) {
+			assessment
+		} else {
+			Assessment::Rejected(Rejection::BadSignature)
 		}
 	}
 
+	/// Everything but the signature. An error is a rejection that anybody may be given; every other
+	/// verdict depends on what was paid so far.
 	fn compare(
 		&self,
 		signed: &SignedVoucher,
@@ -328,6 +345,24 @@ impl Machine {
 			let same_request = row.request == *request;
 			return Ok(Candidate::Known(Assessment::Replay { same_request }, info));
 		}
+		let assessment = match self.next_record(channel, facts, signed, price, request, now) {
+			Ok(record) => Assessment::Fresh(record),
+			Err(rejection) => Assessment::Rejected(rejection),
+		};
+		Ok(Candidate::Known(assessment, info))
+	}
+
+	/// The record of a voucher that is good but for its signature, on a lane of a channel of ours.
+	fn next_record(
+		&self,
+		channel: &Channel,
+		facts: &Facts,
+		signed: &SignedVoucher,
+		price: Balance,
+		request: &[u8; 32],
+		now: BlockNumber,
+	) -> Result<Record, Rejection> {
+		let (voucher, info) = (&signed.voucher, &facts.info);
 		if info.grace < self.rules.min_grace {
 			return Err(Rejection::GraceTooShort { grace: info.grace, min: self.rules.min_grace });
 		}
@@ -338,6 +373,7 @@ impl Machine {
 		if voucher.valid_until != 0 && voucher.valid_until < needed {
 			return Err(Rejection::ExpiresTooSoon { needed });
 		}
+		let row = channel.lanes.get(&voucher.lane);
 		let floor = channel.floor(voucher.lane);
 		let required = floor.checked_add(price).ok_or(Rejection::Overflow)?;
 		// Equality with the floor is never fresh, whatever the price.
@@ -363,8 +399,7 @@ impl Machine {
 			.checked_add(price)
 			.ok_or(Rejection::Overflow)?;
 		let count = count.saturating_add(1);
-		let record = Record { voucher: *signed, earned, request: *request, count };
-		Ok(Candidate::Known(Assessment::Fresh(record), info))
+		Ok(Record { voucher: *signed, earned, request: *request, count })
 	}
 
 	/// Takes over a record that [`Machine::assess`] returned and that is durable now. Compare and
@@ -442,7 +477,7 @@ impl Machine {
 	}
 }
 
-/// A voucher that only its signature can still spoil, with the channel that names the key.
+/// A verdict that only a bad signature can still change, with the channel that names the key.
 enum Candidate<'a> {
 	Unknown,
 	Known(Assessment, &'a ChannelInfo),

@@ -41,6 +41,13 @@ async fn payee(store: Arc<dyn Store>, chain: &Arc<FakeChain>) -> Payee {
 	Payee::start(config(), store, chain.clone()).await.unwrap()
 }
 
+async fn reserve(payee: &Payee, cumulative: Balance, request: u8) -> Result<Decision, PayeeError> {
+	match payee.check(&sign(cumulative), 10).await? {
+		Checked::Valid(verified) => payee.reserve(&verified, 10, [request; 32]).await,
+		Checked::Rejected(rejection) => Ok(Decision::Rejected(rejection)),
+	}
+}
+
 fn rejected(outcome: Result<Accepted, PayeeError>) -> Rejection {
 	match outcome.unwrap() {
 		Accepted::Rejected(rejection) => rejection,
@@ -83,7 +90,7 @@ async fn a_failing_store_should_fail_the_call_and_change_nothing() {
 #[tokio::test]
 async fn a_dropped_reservation_should_bill_nothing() {
 	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
-	let decision = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap();
+	let decision = reserve(&payee, 10, 0).await.unwrap();
 	assert!(matches!(decision, Decision::Reserved(_)));
 	drop(decision);
 	assert!(payee.unsettled().is_empty());
@@ -129,6 +136,33 @@ async fn starting_should_need_the_chain() {
 	assert!(matches!(outcome, Err(PayeeError::Chain(_))));
 }
 
+fn began_anew<T>(outcome: Result<T, PayeeError>) -> bool {
+	matches!(outcome, Err(PayeeError::Store(StoreError::ChainAnew(_))))
+}
+
+#[tokio::test]
+async fn records_of_a_chains_earlier_life_should_be_refused() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let chain = chain(100);
+	drop(payee(store.clone(), &chain).await);
+	// The same genesis, and a channel of the same id.
+	chain.state().life = 1;
+	assert!(began_anew(Payee::start(config(), store, chain.clone()).await));
+	Payee::start(config(), Arc::new(MemoryStore::default()), chain).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_should_be_accepted_once_the_chain_began_anew() {
+	let chain = chain(100);
+	let config = PayeeConfig { max_age: Duration::ZERO, ..config() };
+	let payee =
+		Payee::start(config, Arc::new(MemoryStore::default()), chain.clone()).await.unwrap();
+	payee.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	chain.state().life = 1;
+	assert!(began_anew(payee.accept(&sign(20), 10, [0; 32]).await));
+	assert!(began_anew(payee.refresh_all().await));
+}
+
 #[tokio::test]
 async fn states_should_be_read_again_when_they_have_aged() {
 	let chain = chain(100);
@@ -154,8 +188,129 @@ async fn unknown_channels_should_cost_one_read_and_no_memory() {
 			assert_eq!(rejected(outcome), Rejection::UnknownChannel);
 		}
 	}
-	assert_eq!(chain.state().reads, 40);
-	assert_eq!(payee.turns().len(), 1);
+	// One for each of 19, and for the one that exists two more.
+	assert_eq!(chain.state().reads, 19 + 3);
+	assert_eq!((payee.turns().len(), payee.checks().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_unknown_channel_should_be_looked_up_again_only_after_a_while() {
+	let chain = Arc::new(FakeChain::new(GENESIS));
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	for _ in 0..5 {
+		let outcome = payee.accept(&sign(10), 10, [0; 32]).await;
+		assert_eq!(rejected(outcome), Rejection::UnknownChannel);
+	}
+	assert_eq!(chain.state().reads, 1);
+	// Opened meanwhile: an eighth of a block later it is known.
+	chain.put(channel(ID, key().key(), 100));
+	tokio::time::sleep(RECHECK).await;
+	assert!(matches!(payee.accept(&sign(10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_unknown_channels_should_be_bounded() {
+	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
+	for n in 0..=MAX_ABSENT {
+		let mut id = [0xAA; 32];
+		id[..8].copy_from_slice(&n.to_le_bytes());
+		assert!(!payee.exists(&id).await.unwrap());
+	}
+	assert!(payee.absent().len() <= MAX_ABSENT);
+	assert_eq!(payee.machine().channels().count(), 0);
+}
+
+#[tokio::test]
+async fn known_channels_should_not_wait_for_unknown_ones() {
+	let chain = chain(100);
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	payee.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	let _strangers = payee.0.lookups.acquire_many(PARALLEL_LOOKUPS as u32).await.unwrap();
+	let stranger = tokio::spawn({
+		let payee = payee.clone();
+		async move { payee.accept(&sign_on([1; 32], 10), 10, [0; 32]).await }
+	});
+	tokio::task::yield_now().await;
+	let known = tokio::time::timeout(Duration::from_secs(5), async {
+		payee.read(&ID, Duration::ZERO, None).await.unwrap();
+		payee.accept(&sign(20), 10, [0; 32]).await
+	});
+	assert!(matches!(known.await, Ok(Ok(Accepted::Fresh(_)))));
+	assert!(!stranger.is_finished());
+	stranger.abort();
+}
+
+#[tokio::test]
+async fn a_check_should_hold_and_change_nothing() {
+	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
+	let check = || async {
+		match payee.check(&sign(10), 10).await.unwrap() {
+			Checked::Valid(verified) => verified,
+			Checked::Rejected(rejection) => panic!("{rejection}"),
+		}
+	};
+	let (first, second) = (check().await, check().await);
+	assert!(payee.record(&sign(10).lane()).is_none() && payee.turns().is_empty());
+	// Of two that were good when they were checked, one is served.
+	let Decision::Reserved(reservation) = payee.reserve(&first, 10, [0; 32]).await.unwrap() else {
+		panic!()
+	};
+	reservation.commit().await.unwrap();
+	let second = payee.reserve(&second, 10, [1; 32]).await.unwrap();
+	assert!(matches!(second, Decision::Replay { same_request: false }));
+	let mut forged = sign(20);
+	forged.signature = sign(10).signature;
+	let outcome = payee.check(&forged, 10).await.unwrap();
+	assert!(matches!(outcome, Checked::Rejected(Rejection::BadSignature)));
+}
+
+#[tokio::test]
+async fn channels_that_ended_while_nobody_looked_should_be_forgotten_after_a_restart() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let chain = chain(100);
+	let before = payee(store.clone(), &chain).await;
+	before.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	drop(before);
+	let after = payee(store.clone(), &chain).await;
+	{
+		let mut state = chain.state();
+		state.best.clear();
+		state.finalized.clear();
+	}
+	// A node at the very block that had the channel proves nothing.
+	after.refresh_due(10).await.unwrap();
+	assert_eq!(store.scan(Table::Payee).unwrap().len(), 1);
+	chain.state().number += 1;
+	let after = payee(store.clone(), &chain).await;
+	assert!(!after.refresh_due(10).await.unwrap());
+	assert!(store.scan(Table::Payee).unwrap().is_empty());
+	assert_eq!(after.totals(), Totals::default());
+}
+
+#[tokio::test]
+async fn each_pass_should_be_bounded_and_go_on_where_the_last_one_ended() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let chain = chain(100);
+	let before = payee(store.clone(), &chain).await;
+	for n in 1..=5 {
+		chain.put(channel([n; 32], key().key(), 100));
+		before.accept(&sign_on([n; 32], 10), 10, [0; 32]).await.unwrap();
+	}
+	let after = payee(store, &chain).await;
+	chain.state().reads = 0;
+	chain.state().unreadable = Some([1; 32]);
+	assert!(after.refresh_due(2).await.is_err());
+	chain.state().unreadable = None;
+	// The channel that could not be read is left behind, the others are read.
+	assert!(after.refresh_due(2).await.unwrap());
+	let known = |n| after.channel(&[n; 32]).is_some();
+	assert_eq!([1, 2, 3, 4, 5].map(known), [false, true, true, true, false]);
+	assert!(!after.refresh_due(2).await.unwrap());
+	assert_eq!([1, 2, 3, 4, 5].map(known), [true; 5]);
+	// Nothing has aged.
+	let reads = chain.state().reads;
+	assert!(!after.refresh_due(2).await.unwrap());
+	assert_eq!(chain.state().reads, reads);
 }
 
 #[tokio::test]
@@ -180,17 +335,14 @@ async fn ended_channels_should_be_removed_from_the_store() {
 async fn a_lane_that_stays_busy_should_be_reported() {
 	let config = PayeeConfig { lane_wait: Duration::from_millis(10), ..config() };
 	let payee = Payee::start(config, Arc::new(MemoryStore::default()), chain(100)).await.unwrap();
-	let _held = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap();
-	assert!(matches!(payee.reserve(&sign(20), 10, [1; 32]).await, Err(PayeeError::Busy)));
+	let _held = reserve(&payee, 10, 0).await.unwrap();
+	assert!(matches!(reserve(&payee, 20, 1).await, Err(PayeeError::Busy)));
 }
 
 #[tokio::test]
 async fn a_commit_should_end_even_if_nobody_waits_for_it() {
 	let payee = payee(Arc::new(MemoryStore::default()), &chain(100)).await;
-	let Decision::Reserved(reservation) = payee.reserve(&sign(10), 10, [0; 32]).await.unwrap()
-	else {
-		panic!()
-	};
+	let Decision::Reserved(reservation) = reserve(&payee, 10, 0).await.unwrap() else { panic!() };
 	let commit = reservation.commit();
 	let _ = tokio::time::timeout(Duration::ZERO, commit).await;
 	for _ in 0..100 {
@@ -307,4 +459,22 @@ async fn channels_of_others_should_be_refused_and_not_kept() {
 		assert_eq!(rejected(outcome), Rejection::UnknownChannel);
 		assert_eq!(payee.machine().channels().count(), 0);
 	}
+}
+
+#[tokio::test]
+async fn vouchers_for_another_payee_should_be_kept() {
+	let store = Arc::new(MemoryStore::default());
+	let chain = chain(1_000);
+	let owner = payee(store.clone(), &chain).await;
+	assert!(matches!(owner.accept(&sign(10), 10, [0; 32]).await, Ok(Accepted::Fresh(_))));
+	drop(owner);
+
+	let other = PayeeConfig::new(AccountId::new([7; 32]), fake::ASSET);
+	let other = Payee::start(other, store.clone(), chain.clone()).await.unwrap();
+	let refused = |outcome| matches!(outcome, Err(PayeeError::Foreign(id)) if id == ID);
+	assert!(refused(other.refresh_all().await));
+	drop(other);
+	let owner = payee(store, &chain).await;
+	owner.refresh_all().await.unwrap();
+	assert_eq!(owner.unsettled()[0].amount, 10);
 }

@@ -15,12 +15,20 @@ pub struct Policy {
 	pub max_price: Balance,
 	/// Most that may be signed over the life of one channel.
 	pub budget: Balance,
+	/// Most that a payee may take over the life of one channel for calls to which no answer came: what
+	/// its word is taken for. 0 never takes it: then one lost answer ends the use of a channel.
+	pub max_unanswered: Balance,
 }
 
+/// How many of the dearest calls may go unanswered on a channel, unless the caller says otherwise.
+const UNANSWERED_CALLS: Balance = 3;
+
 impl Policy {
-	/// At most `max_price` per call; over a channel's life its deposit is the only limit.
+	/// At most `max_price` per call and three times that for calls without an answer; over a channel's
+	/// life its deposit is the only other limit.
 	pub fn per_call(max_price: Balance) -> Self {
-		Self { max_price, budget: Balance::MAX }
+		let max_unanswered = max_price.saturating_mul(UNANSWERED_CALLS);
+		Self { max_price, budget: Balance::MAX, max_unanswered }
 	}
 }
 
@@ -46,14 +54,33 @@ pub struct Terms {
 pub struct LaneState {
 	/// The highest voucher.
 	pub signed: Option<SignedVoucher>,
-	/// The highest amount that paid for an answer; never above what was signed.
+	/// The highest amount that is used up: by an answer, by the payee's word, or because it was settled
+	/// on chain.
 	pub acknowledged: Balance,
+	/// How much of it no answer came for: it was signed here and is used up by the payee's word, or by
+	/// its settling it, only.
+	pub unanswered: Balance,
 }
 
 impl LaneState {
-	/// The highest amount ever signed.
+	/// The highest amount ever signed. What was settled on chain was signed, also when these records
+	/// have lost the voucher.
 	pub fn signed_amount(&self) -> Balance {
-		self.signed.as_ref().map_or(0, |signed| signed.voucher.cumulative)
+		let signed = self.signed.as_ref().map_or(0, |signed| signed.voucher.cumulative);
+		signed.max(self.acknowledged)
+	}
+
+	/// The state once `used` is used up without an answer. What these records have a voucher for counts
+	/// as unanswered; what is above them was signed by an earlier life of this payer, which counted
+	/// then.
+	fn used_up(&self, used: Balance) -> Self {
+		let remembered = self.signed.is_some_and(|own| own.voucher.cumulative >= used);
+		let taken = if remembered { used.saturating_sub(self.acknowledged) } else { 0 };
+		Self {
+			signed: self.signed,
+			acknowledged: used,
+			unanswered: self.unanswered.saturating_add(taken),
+		}
 	}
 }
 
@@ -84,6 +111,17 @@ pub enum Refusal {
 	DepositTooLow {
 		/// By how much the deposit must rise, at least.
 		shortfall: Balance,
+	},
+	/// The payee says once more that a voucher is used up to which no answer came.
+	#[error(
+		"the payee wants {unanswered} for calls that were never answered, the limit on this channel is \
+		{limit}: stop calling it and close the channel, or allow more"
+	)]
+	Unanswered {
+		/// What would be used up without an answer, over the channel's life.
+		unanswered: Balance,
+		/// What the policy allows.
+		limit: Balance,
 	},
 	/// The channel has no such lane.
 	#[error("the channel has no lane {lane}")]
@@ -148,7 +186,8 @@ pub fn next_voucher(
 /// this lane, carries our signature, and is above what was acknowledged.
 ///
 /// A payer whose records are older than the payee's is put right by this, and by nothing else that
-/// the payee may say.
+/// the payee may say. A voucher that these records have counts as unanswered, since no answer came
+/// here.
 pub fn correct(
 	terms: &Terms,
 	domain: &Domain,
@@ -161,11 +200,34 @@ pub fn correct(
 		&& voucher.lane == lane
 		&& voucher.cumulative > state.acknowledged
 		&& statement.verify(&terms.key, domain);
-	proven.then_some(LaneState {
-		signed: Some(match state.signed {
-			Some(signed) if signed.voucher.cumulative >= voucher.cumulative => signed,
-			_ => *statement,
-		}),
-		acknowledged: voucher.cumulative,
+	if !proven {
+		return None;
+	}
+	let remembered = state.signed.filter(|own| own.voucher.cumulative >= voucher.cumulative);
+	Some(LaneState {
+		signed: Some(remembered.unwrap_or(*statement)),
+		..state.used_up(voucher.cumulative)
 	})
+}
+
+/// The state after `settled` was seen to be paid on the lane: the chain pays only what carries our
+/// signature, so no statement of the payee's is needed. `None` if that is nothing new.
+///
+/// It counts as unanswered like the payee's word: else a payee could settle instead of answering, and
+/// have one voucher after the other.
+pub fn settle(state: &LaneState, settled: Balance) -> Option<LaneState> {
+	(settled > state.acknowledged).then(|| state.used_up(settled))
+}
+
+/// Whether the payee's word may be taken for a channel on which then `unanswered` is used up without
+/// an answer, over all lanes.
+///
+/// # Errors
+///
+/// [`Refusal::Unanswered`].
+pub fn allow_unanswered(policy: &Policy, unanswered: Balance) -> Result<(), Refusal> {
+	match policy.max_unanswered {
+		limit if unanswered > limit => Err(Refusal::Unanswered { unanswered, limit }),
+		_ => Ok(()),
+	}
 }

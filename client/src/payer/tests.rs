@@ -64,7 +64,7 @@ async fn an_unacknowledged_voucher_should_be_used_again() {
 
 #[tokio::test]
 async fn limits_should_refuse_before_anything_is_signed() {
-	let policy = Policy { max_price: 50, budget: 60 };
+	let policy = Policy { max_price: 50, budget: 60, max_unanswered: 0 };
 	let payer = payer_with(Arc::new(MemoryStore::default()), 80, policy).await;
 	assert_eq!(refused(payer.pay(&CHANNEL, 0, 0).await), Refusal::ZeroPrice);
 	assert_eq!(
@@ -147,6 +147,179 @@ async fn a_payee_should_not_milk_a_payer_by_claiming_what_it_just_received() {
 	let received = *payment.signed();
 	assert!(matches!(payment.correct(&received).await, Err(PayError::Unproven)));
 	assert_eq!(payer.channels()[0].signed, 10);
+}
+
+/// One call that the payee does not answer, and claims as used in the next.
+async fn unanswered(payer: &Payer) -> Result<SignedVoucher, PayError> {
+	let sent = *payer.pay(&CHANNEL, 0, 10).await?.signed();
+	Ok(*payer.pay(&CHANNEL, 0, 10).await?.correct(&sent).await?.signed())
+}
+
+#[tokio::test]
+async fn a_payee_that_never_answers_should_get_no_more_than_the_limit() {
+	let policy = Policy { max_unanswered: 30, ..Policy::per_call(100) };
+	let payer = payer_with(Arc::new(MemoryStore::default()), 10_000, policy).await;
+	for n in 1..=3 {
+		let next = unanswered(&payer).await.unwrap();
+		assert_eq!(next.voucher.cumulative, 10 * (n + 1));
+		assert_eq!(payer.channels()[0].unanswered, 10 * n);
+	}
+	// However often it is called: what was signed stays what it was.
+	for _ in 0..5 {
+		let refusal = refused(unanswered(&payer).await);
+		assert_eq!(refusal, Refusal::Unanswered { unanswered: 40, limit: 30 });
+		assert_eq!(payer.channels()[0].signed, 40);
+	}
+	// An honest answer to the voucher that is out is taken all the same.
+	payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 50);
+}
+
+#[tokio::test]
+async fn answers_should_not_pay_for_calls_that_were_never_answered() {
+	let policy = Policy { max_unanswered: 20, ..Policy::per_call(100) };
+	let payer = payer_with(Arc::new(MemoryStore::default()), 10_000, policy).await;
+	// Every other call is answered: the answered ones cost nothing of the limit.
+	for n in 1..=2 {
+		unanswered(&payer).await.unwrap();
+		payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
+		assert_eq!(payer.channels()[0].unanswered, 10 * n);
+	}
+	assert!(matches!(refused(unanswered(&payer).await), Refusal::Unanswered { .. }));
+	assert!(matches!(payer.forgive(&[8; 32]).await, Err(PayError::UnknownChannel(_))));
+	payer.forgive(&CHANNEL).await.unwrap();
+	assert_eq!(payer.channels()[0].unanswered, 0);
+	unanswered(&payer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_should_not_reset_what_was_not_answered() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let policy = Policy { max_unanswered: 10, ..Policy::per_call(100) };
+	let before = payer_with(store.clone(), 1_000, policy).await;
+	unanswered(&before).await.unwrap();
+	drop(before);
+	let after = payer_with(store, 1_000, policy).await;
+	assert_eq!(after.channels()[0].unanswered, 10);
+	assert!(matches!(refused(unanswered(&after).await), Refusal::Unanswered { .. }));
+	assert_eq!(after.channels()[0].signed, 20);
+}
+
+#[tokio::test]
+async fn a_limit_of_nothing_should_never_take_the_payees_word() {
+	let policy = Policy { max_unanswered: 0, ..Policy::per_call(100) };
+	let payer = payer_with(Arc::new(MemoryStore::default()), 1_000, policy).await;
+	assert!(matches!(refused(unanswered(&payer).await), Refusal::Unanswered { .. }));
+	assert_eq!((payer.channels()[0].signed, payer.channels()[0].unanswered), (10, 0));
+}
+
+#[tokio::test]
+async fn vouchers_of_a_lost_record_should_not_count_as_unanswered() {
+	let policy = Policy { max_unanswered: 0, ..Policy::per_call(100) };
+	let payer = payer_with(Arc::new(MemoryStore::default()), 1_000, policy).await;
+	let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap().correct(&sign(40)).await.unwrap();
+	assert_eq!(payment.signed().voucher.cumulative, 50);
+	assert_eq!(payer.channels()[0].unanswered, 0);
+}
+
+/// The channel, of which `settled` was paid on chain.
+fn settled(settled: Balance) -> ChannelInfo {
+	ChannelInfo { settled, lane0: settled, ..info(10_000) }
+}
+
+#[tokio::test]
+async fn what_was_settled_should_be_used_up_without_the_payees_word() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let before = payer_with(store.clone(), 10_000, Policy::per_call(100)).await;
+	// The answer is lost, and the payee has settled and then lost its records.
+	before.pay(&CHANNEL, 0, 10).await.unwrap();
+	before.add_channel(&settled(10), key()).await.unwrap();
+	assert_eq!(before.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 20);
+	drop(before);
+	let after = Payer::new(store, GENESIS, Policy::per_call(100)).unwrap();
+	let channel = after.channels().remove(0);
+	assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (20, 10, 10));
+}
+
+#[tokio::test]
+async fn what_was_settled_should_stand_in_for_lost_records() {
+	let payer = payer(10_000).await;
+	payer.add_channel(&settled(9_980), key()).await.unwrap();
+	let channel = payer.channels().remove(0);
+	assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (9_980, 9_980, 0));
+	let refusal = refused(payer.pay(&CHANNEL, 0, 30).await);
+	assert_eq!(refusal, Refusal::DepositTooLow { shortfall: 10 });
+	assert_eq!(payer.pay(&CHANNEL, 0, 20).await.unwrap().signed().voucher.cumulative, 10_000);
+}
+
+#[tokio::test]
+async fn what_was_settled_should_lower_nothing() {
+	let payer = payer(10_000).await;
+	for _ in 0..2 {
+		payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
+	}
+	for amount in [0, 10, 20] {
+		payer.add_channel(&settled(amount), key()).await.unwrap();
+		let channel = payer.channels().remove(0);
+		assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (20, 20, 0));
+	}
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 30);
+}
+
+#[tokio::test]
+async fn a_payee_that_settles_instead_of_answering_should_get_no_more_than_the_limit() {
+	let policy = Policy { max_unanswered: 30, ..Policy::per_call(100) };
+	let payer = payer_with(Arc::new(MemoryStore::default()), 10_000, policy).await;
+	for n in 1..=4 {
+		payer.pay(&CHANNEL, 0, 10).await.unwrap();
+		payer.add_channel(&settled(10 * n), key()).await.unwrap();
+	}
+	let refusal = refused(payer.pay(&CHANNEL, 0, 10).await);
+	assert_eq!(refusal, Refusal::Unanswered { unanswered: 40, limit: 30 });
+	assert_eq!(payer.channels()[0].signed, 40);
+	payer.forgive(&CHANNEL).await.unwrap();
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 50);
+}
+
+#[tokio::test]
+async fn nothing_should_be_taken_for_settled_that_could_not_be_written_down() {
+	let store = Arc::new(FailingStore::default());
+	let payer = payer_with(store.clone(), 10_000, Policy::per_call(100)).await;
+	store.fail.store(true, Ordering::SeqCst);
+	assert!(matches!(payer.add_channel(&settled(10), key()).await, Err(PayError::Store(_))));
+	assert_eq!(payer.channels()[0].acknowledged, 0);
+}
+
+#[tokio::test]
+async fn the_last_answer_should_survive_a_clean_end() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let before = payer_with(store.clone(), 1_000, Policy::per_call(100)).await;
+	before.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
+	drop(before);
+	let after = payer_with(store, 1_000, Policy::per_call(100)).await;
+	assert_eq!(after.channels()[0].acknowledged, 10);
+	assert_eq!(after.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 20);
+}
+
+#[tokio::test]
+async fn rows_of_the_first_version_should_be_read() {
+	let store = Arc::new(MemoryStore::default());
+	drop(payer_with(store.clone(), 1_000, Policy::per_call(100)).await);
+	let at = LaneKey { channel: CHANNEL, lane: 0 };
+	let row = LaneRow::V1 { signed: Some(sign(30)), acknowledged: 20 };
+	store.commit(&[put(Table::Payer, &at.to_bytes(), &row)]).unwrap();
+	let payer = payer_with(store, 1_000, Policy::per_call(100)).await;
+	let channel = payer.channels().remove(0);
+	assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (30, 20, 0));
+}
+
+#[tokio::test]
+async fn proofs_should_be_of_the_channels_key() {
+	let payer = payer(100).await;
+	let proof = payer.prove(&CHANNEL, 1_000).unwrap();
+	assert_eq!((proof.channel, proof.time), (CHANNEL, 1_000));
+	assert!(proof.verify(&key().key(), payer.domain()));
+	assert!(matches!(payer.prove(&[8; 32], 1_000), Err(PayError::UnknownChannel(_))));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Problem details (RFC 9457) of paid calls. They carry what a client needs to put things right: the
-//! shortfall, the next required amount, and the payer's own last voucher as proof.
+//! shortfall, the next required amount, and the payer's own last voucher as proof. Strangers are not
+//! told what somebody else has paid.
 
-use super::VoucherPayload;
+use super::{VoucherPayload, PROOF_HEADER};
 use crate::{payee::Rejection, voucher::SignedVoucher};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,10 @@ pub enum ProblemType {
 	LaneBusy,
 	/// The request is larger than the gateway takes.
 	RequestTooLarge,
+	/// The request did not arrive in time; nothing was charged.
+	RequestTimeout,
+	/// Only the payer of a channel is told of it, and the request does not prove to be the payer's.
+	ProofRequired,
 	/// The service behind the gateway failed; nothing was charged.
 	UpstreamFailed,
 	/// The service behind the gateway took too long; nothing was charged.
@@ -42,7 +47,7 @@ pub enum ProblemType {
 
 impl ProblemType {
 	/// All types.
-	pub const ALL: [Self; 15] = [
+	pub const ALL: [Self; 17] = [
 		Self::PaymentRequired,
 		Self::MalformedCredential,
 		Self::InvalidChallenge,
@@ -55,6 +60,8 @@ impl ProblemType {
 		Self::VoucherUsed,
 		Self::LaneBusy,
 		Self::RequestTooLarge,
+		Self::RequestTimeout,
+		Self::ProofRequired,
 		Self::UpstreamFailed,
 		Self::UpstreamTimeout,
 		Self::Unavailable,
@@ -79,6 +86,8 @@ impl ProblemType {
 			Self::VoucherUsed => "urn:stoa:problem:voucher-used",
 			Self::LaneBusy => "urn:stoa:problem:lane-busy",
 			Self::RequestTooLarge => "urn:stoa:problem:request-too-large",
+			Self::RequestTimeout => "urn:stoa:problem:request-timeout",
+			Self::ProofRequired => "urn:stoa:problem:proof-required",
 			Self::UpstreamFailed => "urn:stoa:problem:upstream-failed",
 			Self::UpstreamTimeout => "urn:stoa:problem:upstream-timeout",
 			Self::Unavailable => "urn:stoa:problem:unavailable",
@@ -100,6 +109,8 @@ impl ProblemType {
 			Self::VoucherUsed => "The voucher is used up",
 			Self::LaneBusy => "The lane is busy",
 			Self::RequestTooLarge => "The request is too large",
+			Self::RequestTimeout => "The request took too long",
+			Self::ProofRequired => "Only the payer is told",
 			Self::UpstreamFailed => "The service failed",
 			Self::UpstreamTimeout => "The service took too long",
 			Self::Unavailable => "Temporarily unavailable",
@@ -110,6 +121,8 @@ impl ProblemType {
 	pub fn status(self) -> u16 {
 		match self {
 			Self::VoucherUsed | Self::LaneBusy => 409,
+			Self::ProofRequired => 403,
+			Self::RequestTimeout => 408,
 			Self::RequestTooLarge => 413,
 			Self::UpstreamFailed => 502,
 			Self::UpstreamTimeout => 504,
@@ -170,8 +183,9 @@ impl Problem {
 		}
 	}
 
-	/// Why a payee does not accept a voucher.
-	pub fn of_rejection(rejection: &Rejection) -> Self {
+	/// Why a payee does not accept a voucher. What was paid on the channel so far is told only to the
+	/// payer: `proven` says that the request carries a valid [`ChannelProof`](super::ChannelProof).
+	pub fn of_rejection(rejection: &Rejection, proven: bool) -> Self {
 		let kind = match rejection {
 			Rejection::UnknownChannel | Rejection::NotOurs | Rejection::UnknownLane => {
 				ProblemType::ChannelNotFound
@@ -183,6 +197,12 @@ impl Problem {
 			Rejection::BadSignature => ProblemType::InvalidSignature,
 			Rejection::Overflow => ProblemType::MalformedCredential,
 		};
+		if matches!(rejection, Rejection::Insufficient { .. }) && !proven {
+			let detail = format!(
+				"repeat the request with a valid {PROOF_HEADER} header to be told what is required"
+			);
+			return Self::new(kind, detail);
+		}
 		let mut problem = Self::new(kind, rejection.to_string());
 		match rejection {
 			Rejection::Insufficient { required, shortfall, accepted, last } => {

@@ -186,7 +186,7 @@ fn problems_should_carry_what_puts_them_right() {
 		accepted: 250,
 		last: Some(signed()),
 	};
-	let problem = Problem::of_rejection(&rejection);
+	let problem = Problem::of_rejection(&rejection, true);
 	let json = serde_json::to_value(&problem).unwrap();
 	assert_eq!(json["status"], 402);
 	assert_eq!(json["requiredCumulative"], "500");
@@ -200,6 +200,48 @@ fn problems_should_carry_what_puts_them_right() {
 	}
 }
 
+#[test]
+fn problems_should_tell_strangers_nothing_of_what_was_paid() {
+	let rejection = Rejection::Insufficient {
+		required: 500,
+		shortfall: 11,
+		accepted: 257,
+		last: Some(signed()),
+	};
+	let problem = Problem::of_rejection(&rejection, false);
+	assert!(problem.is(ProblemType::InsufficientVoucher));
+	assert_eq!(problem.last_voucher, None);
+	let text = serde_json::to_string(&problem).unwrap();
+	for figure in ["500", "11", "257"] {
+		assert!(!text.contains(figure), "{text}");
+	}
+}
+
+#[test]
+fn proofs_should_bind_channel_time_key_and_chain() {
+	let key = VoucherKey::from_uri("//V", Scheme::Ed25519).unwrap();
+	let domain = Domain::channels(GENESIS);
+	let proof = ChannelProof::sign([9; 32], 1_000_000, &key, &domain);
+	let read = ChannelProof::parse(&proof.to_header()).unwrap();
+	assert_eq!(read, proof);
+	assert!(read.verify(&key.key(), &domain));
+	assert!(!read.verify(&VoucherKey::generate().0.key(), &domain));
+	assert!(!read.verify(&key.key(), &Domain::channels(H256::zero())));
+	assert!(!ChannelProof { channel: [8; 32], ..read.clone() }.verify(&key.key(), &domain));
+	assert!(!ChannelProof { time: 1_000_001, ..read.clone() }.verify(&key.key(), &domain));
+	for (now, recent) in [(999_699, false), (999_700, true), (1_000_300, true), (1_000_301, false)]
+	{
+		assert_eq!(read.is_recent(now), recent, "{now}");
+	}
+	// A proof is no voucher, nor the other way round.
+	let voucher = Voucher { channel: [9; 32], lane: 0, cumulative: 1_000_000, valid_until: 0 };
+	let as_voucher = SignedVoucher { voucher, signature: proof.signature };
+	assert!(!as_voucher.verify(&key.key(), &domain));
+	let as_proof =
+		ChannelProof { signature: key.sign_voucher(voucher, &domain).signature, ..proof };
+	assert!(!as_proof.verify(&key.key(), &domain));
+}
+
 proptest! {
 	#[test]
 	fn arbitrary_headers_should_never_panic(text in "\\PC{0,120}") {
@@ -208,6 +250,7 @@ proptest! {
 		let _ = Credential::parse(&text);
 		let _ = Credential::parse(&format!("Payment {text}"));
 		let _ = PaymentReceipt::parse(&text);
+		let _ = ChannelProof::parse(&text);
 		let _ = PaymentRequest::decode(&text);
 	}
 }

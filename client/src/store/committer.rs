@@ -63,6 +63,18 @@ impl Committer {
 		queue.send(Request { writes, done }).await.map_err(|_| StoreError::Stopped)?;
 		outcome.await.map_err(|_| StoreError::Stopped)?
 	}
+
+	/// Queues writes without waiting for them. They are on disk at the latest when the last handle is
+	/// dropped, if the disk takes them.
+	///
+	/// # Errors
+	///
+	/// [`StoreError::Stopped`] when the queue is full or the writer has ended.
+	pub fn enqueue(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+		let queue = self.0.queue.as_ref().ok_or(StoreError::Stopped)?;
+		let (done, _) = oneshot::channel();
+		queue.try_send(Request { writes, done }).map_err(|_| StoreError::Stopped)
+	}
 }
 
 fn write_groups(store: &dyn Store, mut requests: mpsc::Receiver<Request>) {
@@ -164,6 +176,15 @@ mod tests {
 			let committer = Committer::start(Arc::new(store)).unwrap();
 			committer.commit(put(n)).await.unwrap();
 		}
+	}
+
+	#[test]
+	fn queued_writes_should_be_there_when_the_last_handle_is_gone() {
+		let store = Arc::new(FailingStore::default());
+		let committer = Committer::start(store.clone()).unwrap();
+		committer.enqueue(put(1)).unwrap();
+		drop(committer);
+		assert_eq!(store.scan(Table::Payee).unwrap().len(), 1);
 	}
 
 	#[tokio::test]

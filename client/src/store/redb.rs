@@ -2,9 +2,14 @@
 
 use super::{Store, StoreError, Table, Write};
 use ::redb::{
-	Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition,
+	Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError,
+	TableDefinition,
 };
-use std::path::Path;
+use std::{
+	fs::OpenOptions,
+	io::ErrorKind,
+	path::{Path, PathBuf},
+};
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -32,9 +37,36 @@ fn failed(error: impl Into<::redb::Error>) -> StoreError {
 	StoreError::Failed(error.into().to_string())
 }
 
+fn damaged(path: &Path) -> StoreError {
+	StoreError::Failed(format!("{} is damaged: put back a copy, or move it away", path.display()))
+}
+
+/// Opens what is at `path`. A file that came into being by this and could not be opened goes again: a
+/// full disk would else leave a file that is no store, and that is refused when there is room again.
+fn open_or_remove<T>(
+	path: &Path,
+	open: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+	let created = match OpenOptions::new().write(true).create_new(true).open(path) {
+		Ok(_) => true,
+		Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+		Err(error) => return Err(StoreError::Failed(format!("{}: {error}", path.display()))),
+	};
+	let opened = open();
+	// A store in use is another process's, which was quicker.
+	let ours = created && !matches!(opened, Ok(_) | Err(StoreError::InUse(_)));
+	if ours {
+		if let Err(error) = std::fs::remove_file(path) {
+			tracing::warn!(%error, path = %path.display(), "a store that failed was not removed");
+		}
+	}
+	opened
+}
+
 /// A store in one file. The file is locked: a second opener gets [`StoreError::InUse`].
 #[derive(Debug)]
 pub struct RedbStore {
+	path: PathBuf,
 	database: Database,
 }
 
@@ -49,12 +81,10 @@ impl RedbStore {
 		if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
 			std::fs::create_dir_all(folder).map_err(|e| StoreError::Failed(e.to_string()))?;
 		}
-		// redb panics on some files that were cut short.
-		std::panic::catch_unwind(|| Self::open_file(path)).unwrap_or_else(|_| {
-			Err(StoreError::Failed(format!(
-				"{} is damaged: put back a copy, or move it away",
-				path.display()
-			)))
+		open_or_remove(path, || {
+			// redb panics on some files that were cut short.
+			std::panic::catch_unwind(|| Self::open_file(path))
+				.unwrap_or_else(|_| Err(damaged(path)))
 		})
 	}
 
@@ -63,10 +93,15 @@ impl RedbStore {
 			Database::builder().set_cache_size(CACHE).create(path).map_err(
 				|error| match error {
 					DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_path_buf()),
+					DatabaseError::Storage(StorageError::Io(error))
+						if error.kind() == ErrorKind::InvalidData =>
+					{
+						damaged(path)
+					},
 					other => failed(other),
 				},
 			)?;
-		let store = Self { database };
+		let store = Self { path: path.to_path_buf(), database };
 		store.prepare()?;
 		Ok(store)
 	}
@@ -139,6 +174,10 @@ impl Store for RedbStore {
 		}
 		transaction.commit().map_err(failed)
 	}
+
+	fn path(&self) -> Option<&Path> {
+		Some(&self.path)
+	}
 }
 
 #[cfg(test)]
@@ -185,6 +224,39 @@ mod tests {
 		};
 		RedbStore::open(&path).unwrap().commit(&[later]).unwrap();
 		assert!(matches!(RedbStore::open(&path), Err(StoreError::Format { found: 2, .. })));
+	}
+
+	#[test]
+	fn a_file_that_could_not_become_a_store_should_be_removed() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("store");
+		// What a full disk leaves: a file that has its length and nothing in it.
+		let outcome: Result<(), _> = open_or_remove(&path, || {
+			OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+			Err(RedbStore::open_file(&path).unwrap_err())
+		});
+		assert!(matches!(outcome, Err(StoreError::Failed(_))));
+		assert!(!path.exists());
+		RedbStore::open(&path).unwrap();
+	}
+
+	#[test]
+	fn a_file_that_was_there_before_should_stay() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("store");
+		std::fs::write(&path, vec![0; 1 << 20]).unwrap();
+		let error = RedbStore::open(&path).unwrap_err().to_string();
+		assert!(error.contains("store is damaged"), "{error}");
+		assert_eq!(std::fs::metadata(&path).unwrap().len(), 1 << 20);
+	}
+
+	#[test]
+	fn a_store_of_another_process_should_stay() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("store");
+		let outcome: Result<(), _> = open_or_remove(&path, || Err(StoreError::InUse(path.clone())));
+		assert!(matches!(outcome, Err(StoreError::InUse(_))));
+		assert!(path.exists());
 	}
 
 	/// The file as it is on disk while a process still has it open is what a killed process leaves.

@@ -10,13 +10,15 @@ use stoa_client::chain::{
 };
 use stoa_primitives::{
 	channel::{ChannelId, Item, Proof},
-	H256,
+	BlockNumber, H256,
 };
 
 #[derive(Default)]
 pub struct Chain {
 	pub finalized: HashMap<ChannelId, ChannelInfo>,
 	pub down: bool,
+	/// The hash of all its blocks: another life has another one.
+	pub hash: H256,
 	pub batches: Vec<Vec<Item>>,
 }
 
@@ -53,7 +55,14 @@ impl ChainView for FakeChain {
 	}
 
 	fn block(&self, _: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
-		async { self.up().map(|_| BlockRef { number: 100, hash: H256::zero() }) }.boxed()
+		async { self.up().map(|state| BlockRef { number: 100, hash: state.hash }) }.boxed()
+	}
+
+	fn block_by_number(
+		&self,
+		number: BlockNumber,
+	) -> BoxFuture<'_, Result<Option<BlockRef>, ChainError>> {
+		async move { self.up().map(|state| Some(BlockRef { number, hash: state.hash })) }.boxed()
 	}
 
 	fn channel(

@@ -11,7 +11,10 @@ use frame_support::traits::{
 	EnsureOrigin,
 };
 use frame_system::RawOrigin;
-use stoa_primitives::{traits::Ledger, AccountId, AssetId, Balance};
+use stoa_primitives::{
+	traits::{Ledger, SpendGuard},
+	AccountId, AssetId, Balance,
+};
 
 const ASSET: AssetId = AssetId::WithId(1);
 
@@ -53,6 +56,7 @@ mod benchmarks {
 		let caller: AccountId = whitelisted_caller();
 		let to: AccountId = account("receiver", 0, 0);
 		Pallet::<T>::benchmark_deposit(&caller, &ASSET, amount);
+		T::SpendGuard::benchmark_worst_case(&caller, &to, &ASSET);
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(caller.clone()), ASSET, amount, to.clone());

@@ -67,7 +67,7 @@ fn rising_vouchers_should_be_accepted_and_claimed_once() {
 fn nothing_should_be_accepted_before_the_first_sync() {
 	let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
 	assert_eq!(machine.assess(&sign(10), 10, &[0; 32], 1), Assessment::NotSynced);
-	machine.restore(Record { voucher: sign(30), earned: 30, request: [0; 32], count: 3 });
+	machine.restore(Record { voucher: sign(30), earned: 30, request: [0; 32], count: 3 }, None);
 	assert_eq!(machine.assess(&sign(40), 10, &[0; 32], 1), Assessment::NotSynced);
 	machine.sync(ID, 1, Some(info(100)), Some(&info(100)));
 	accept(&mut machine, 40, 10);
@@ -237,6 +237,54 @@ fn an_ended_channel_should_be_forgotten_only_on_request() {
 	assert!(machine.record(&LaneKey { channel: ID, lane: 0 }).is_none());
 }
 
+#[test]
+fn amounts_should_be_told_only_to_a_valid_signature() {
+	let mut machine = machine(100);
+	accept(&mut machine, 50, 10);
+	// Too little, enough, and above the deposit: without the key nobody can tell which.
+	for cumulative in [1, 50, 59, 60, 100, 101, Balance::MAX] {
+		let mut forged = sign(cumulative);
+		forged.signature = KeySignature::Ed25519([0; 64]);
+		assert_eq!(rejection(&machine, &forged, 10), Rejection::BadSignature, "{cumulative}");
+	}
+}
+
+#[test]
+fn a_verified_signature_should_be_checked_again_only_for_another_key() {
+	let machine = machine(100);
+	let mut forged = sign(10);
+	forged.signature = KeySignature::Ed25519([0; 64]);
+	let with = |key: &Key| machine.assess_verified(&forged, Some(key), 10, &[0; 32], 1);
+	assert!(matches!(with(&key().key()), Assessment::Fresh(_)));
+	assert_eq!(with(&Key::Ed25519([3; 32])), Assessment::Rejected(Rejection::BadSignature));
+}
+
+#[test]
+fn a_channel_that_ended_before_the_start_should_be_noticed() {
+	let record = Record { voucher: sign(30), earned: 30, request: [0; 32], count: 3 };
+	let restored = |seen| {
+		let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
+		machine.restore(record.clone(), seen);
+		machine
+	};
+	let mut machine = restored(Some(5));
+	// A node that lags behind does not have the channel yet.
+	machine.sync(ID, 5, None, None);
+	assert!(machine.ended().is_empty());
+	machine.sync(ID, 6, None, None);
+	assert_eq!(machine.ended(), [ID]);
+	// When nobody knows when it was there, a node that lags behind cannot be told from the end.
+	let mut machine = restored(None);
+	machine.sync(ID, 1_000, None, None);
+	assert!(machine.ended().is_empty());
+	// Being seen again moves the bound on.
+	let mut machine = restored(Some(5));
+	machine.sync(ID, 9, Some(info(100)), Some(&info(100)));
+	assert_eq!(machine.seen(&ID), Some(9));
+	machine.sync(ID, 8, None, None);
+	assert!(machine.ended().is_empty());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
 	Pay { cumulative: Balance, price: Balance, request: u8 },
@@ -318,7 +366,7 @@ proptest! {
 					}
 					machine = Machine::new(rules(), Domain::channels(GENESIS));
 					if let Some(record) = &stored {
-						machine.restore(record.clone());
+						machine.restore(record.clone(), Some(1));
 					}
 					machine.sync(ID, 1, Some(on_chain.clone()), Some(&on_chain));
 				},
