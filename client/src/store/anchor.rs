@@ -94,9 +94,10 @@ mod tests {
 	async fn verify(store: &Arc<dyn Store>, chain: &FakeChain) -> Result<bool, PayError> {
 		let anchor = Anchor::load(store.as_ref())?;
 		let committer = Committer::start(store.clone())?;
-		let state = chain.state();
-		let finalized = state.number - state.unfinalized;
-		drop(state);
+		let finalized = {
+			let state = chain.state();
+			state.number - state.unfinalized
+		};
 		anchor.verify(chain, finalized, &committer).await
 	}
 
