@@ -189,7 +189,7 @@ pub struct Deposit {
 /// Turn credits back into assets.
 #[derive(Args, Debug)]
 pub struct Withdraw {
-	/// How much, like 1.5.
+	/// How much, like 1.5, or `all` that is left after the fee.
 	#[arg(allow_hyphen_values = true)]
 	pub amount: String,
 	/// Who gets the assets: an address or the name of a key; the signer unless given.
@@ -450,6 +450,7 @@ mod tests {
 			"stoa referral claim code-1",
 			"stoa deposit 1.5 --for a --asset native",
 			"stoa withdraw 1 --to b",
+			"stoa withdraw all",
 			"stoa balances",
 			"stoa pay b 1 --reference invoice-7",
 			"stoa channel open b 1 --grace 1h",

@@ -79,6 +79,7 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Credits", "InsufficientCredits") => {
 			"see `stoa balances`, and pay in with `stoa deposit`; fees may come out of them as well"
 		},
+		("Credits", "LeavesDust") => "name less, or take all with `stoa withdraw all`",
 		("Credits", "InsufficientAssets") => "see `stoa balances`, and name less",
 		("Channels", "UnknownChannel") => "`stoa channel list` shows which there are",
 		("Channels", "GraceOutOfBounds") => "choose --grace from 15m to 30d",

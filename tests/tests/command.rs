@@ -151,7 +151,14 @@ async fn commands_should_lead_from_new_keys_to_a_settled_channel_when_typed_in_o
 
 	// Money goes out again.
 	stoa.json(&["--key", "buyer", "withdraw", "0.5", "--to", "buyer"]);
-	assert_eq!(units(&stoa.json(&["balances", "buyer"]), "asset"), 500_000);
+	let before = stoa.json(&["balances", "buyer"]);
+	assert_eq!(units(&before, "asset"), 500_000);
+	let all = stoa.json(&["--key", "buyer", "withdraw", "all"]);
+	let after = stoa.json(&["balances", "buyer"]);
+	assert_eq!(units(&after, "asset"), 500_000 + units(&all, "amount"));
+	// What is left is what was given back of the fee.
+	let fee = units(&before, "credits") - units(&all, "amount") - units(&after, "credits");
+	assert!(fee > 0 && units(&after, "credits") < fee, "{before} {all} {after}");
 	assert_eq!(service.calls(), 6);
 }
 

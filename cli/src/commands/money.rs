@@ -9,7 +9,7 @@ use crate::{
 };
 use sp_crypto_hashing::blake2_256;
 use stoa_client::{
-	chain::{calls, parse_hash, At},
+	chain::{calls, parse_hash, At, MarketEvent},
 	keys::format_account,
 };
 use stoa_primitives::{AssetId, Balance};
@@ -44,9 +44,22 @@ pub async fn withdraw(context: &Context, args: &Withdraw) -> Result<Report, Fail
 	let to = context.account_or_own(args.to.as_deref())?;
 	let chain = context.chain().await?;
 	let unit = context.unit(&chain, &args.asset.asset).await?;
-	let amount = unit.parse_positive(&args.amount)?;
-	let call = calls::withdraw(unit.asset.clone(), amount, to.clone());
+	let call = if args.amount == "all" {
+		calls::withdraw_all(unit.asset.clone(), to.clone())
+	} else {
+		calls::withdraw(unit.asset.clone(), unit.parse_positive(&args.amount)?, to.clone())
+	};
 	let submitted = context.submit(&chain, &call, &key).await?;
+	let amount = submitted
+		.events
+		.iter()
+		.find_map(|event| match event {
+			MarketEvent::Withdrawn { amount, .. } => Some(*amount),
+			_ => None,
+		})
+		.ok_or_else(|| {
+			Failure::new("the chain does not say what was withdrawn", "see `stoa balances`")
+		})?;
 	let address = format_account(&to);
 	let report = Report::line(format!("Withdrew {} to {address}.", unit.show(amount)))
 		.with("amount", money(&unit, amount))

@@ -186,6 +186,16 @@ pub fn withdraw(asset: AssetId, amount: Balance, to: AccountId) -> Call {
 	Call::new("Credits", "withdraw", payload)
 }
 
+/// `Credits.withdraw_all`: all free credits of the signer in `asset`, after the fee of this call, become
+/// real assets of `to`.
+pub fn withdraw_all(asset: AssetId, to: AccountId) -> Call {
+	Call::new(
+		"Credits",
+		"withdraw_all",
+		api::tx().credits().withdraw_all(Static(asset), Static(to)),
+	)
+}
+
 /// `FeeSplit.pay`: a one-off charge, divided by the current schedule.
 pub fn pay(provider: AccountId, asset: AssetId, amount: Balance, reference: [u8; 32]) -> Call {
 	let payload = api::tx().fee_split().pay(Static(provider), Static(asset), amount, reference);

@@ -1,13 +1,25 @@
 //! The ledger itself.
 
 use crate::{Accepted, Config, Error, Event, Free, Issued, Locked, Pallet};
-use frame_support::traits::tokens::fungibles::Inspect as _;
 #[cfg(feature = "runtime-benchmarks")]
-use frame_support::traits::tokens::fungibles::{Create as _, Mutate as _};
-use frame_support::{defensive, traits::Get};
+use frame_support::traits::tokens::fungibles::Create as _;
+use frame_support::{
+	defensive, ensure,
+	traits::{
+		tokens::{
+			fungibles::{Inspect as _, Mutate as _},
+			Preservation,
+		},
+		Get,
+	},
+};
 use frame_system::{Pallet as System, RefCount};
 use sp_runtime::{traits::AccountIdConversion, DispatchError, DispatchResult};
-use stoa_primitives::{money::LockReason, traits::Ledger, AccountId, AssetId, Balance};
+use stoa_primitives::{
+	money::LockReason,
+	traits::{Ledger, SpendGuard},
+	AccountId, AssetId, Balance,
+};
 
 impl<T: Config> Pallet<T> {
 	/// The account that holds the real assets.
@@ -45,6 +57,35 @@ impl<T: Config> Pallet<T> {
 			*stored = (row.free > 0).then_some(row);
 			Ok(())
 		})
+	}
+
+	/// Pay `amount` of the free credits of `who` out to `to`.
+	pub(crate) fn do_withdraw(
+		who: AccountId,
+		asset: AssetId,
+		amount: Balance,
+		to: AccountId,
+	) -> DispatchResult {
+		ensure!(amount > 0, Error::<T>::ZeroAmount);
+		let custody = Self::custody();
+		ensure!(to != custody, Error::<T>::CustodyNotAllowed);
+		let rest = Free::<T>::get(&who, &asset)
+			.unwrap_or_default()
+			.free
+			.checked_sub(amount)
+			.ok_or_else(|| Self::insufficient(&asset))?;
+		let bound = Accepted::<T>::get(&asset).unwrap_or_default();
+		ensure!(rest == 0 || rest >= bound, Error::<T>::LeavesDust);
+		T::SpendGuard::ensure_may_withdraw(&who, &to, &asset, amount)?;
+
+		Self::debit(&who, &asset, amount)?;
+		Self::redeem(&asset, amount)?;
+		let before = T::Fungibles::balance(asset.clone(), &custody);
+		T::Fungibles::transfer(asset.clone(), &custody, &to, amount, Preservation::Preserve)?;
+		let after = T::Fungibles::balance(asset.clone(), &custody);
+		ensure!(before.checked_sub(after) == Some(amount), Error::<T>::CustodyMismatch);
+		Self::deposit_event(Event::Withdrawn { who, to, asset, amount });
+		Ok(())
 	}
 
 	/// Why there are too few credits.

@@ -14,7 +14,8 @@
 //! **free**, in a row per account and asset, or **locked**, in one purse per asset and reason.
 //!
 //! Real assets move at two places only, [`deposit`](pallet::Pallet::deposit) and
-//! [`withdraw`](pallet::Pallet::withdraw). All trade in between changes numbers here, so a payment
+//! [`withdraw`](pallet::Pallet::withdraw), the latter also as
+//! [`withdraw_all`](pallet::Pallet::withdraw_all). All trade in between changes numbers here, so a payment
 //! cannot fail because of what the beneficiary's account is or holds, amounts below an asset's
 //! minimum balance can be earned, and what was earned can be spent at once.
 //!
@@ -335,7 +336,7 @@ pub mod pallet {
 		/// The depositor's own balance of the asset, outside the ledger, is smaller. Deposit less.
 		#[codec(index = 11)]
 		InsufficientAssets,
-		/// What would be left is below the asset's dust bound. Withdraw less, or all of it.
+		/// What would be left is below the asset's dust bound. Withdraw less, or all with `withdraw_all`.
 		#[codec(index = 12)]
 		LeavesDust,
 	}
@@ -434,26 +435,7 @@ pub mod pallet {
 			to: AccountId,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			ensure!(amount > 0, Error::<T>::ZeroAmount);
-			let custody = Self::custody();
-			ensure!(to != custody, Error::<T>::CustodyNotAllowed);
-			let rest = Free::<T>::get(&who, &asset)
-				.unwrap_or_default()
-				.free
-				.checked_sub(amount)
-				.ok_or_else(|| Self::insufficient(&asset))?;
-			let bound = Accepted::<T>::get(&asset).unwrap_or_default();
-			ensure!(rest == 0 || rest >= bound, Error::<T>::LeavesDust);
-			T::SpendGuard::ensure_may_withdraw(&who, &to, &asset, amount)?;
-
-			Self::debit(&who, &asset, amount)?;
-			Self::redeem(&asset, amount)?;
-			let before = T::Fungibles::balance(asset.clone(), &custody);
-			T::Fungibles::transfer(asset.clone(), &custody, &to, amount, Preservation::Preserve)?;
-			let after = T::Fungibles::balance(asset.clone(), &custody);
-			ensure!(before.checked_sub(after) == Some(amount), Error::<T>::CustodyMismatch);
-			Self::deposit_event(Event::Withdrawn { who, to, asset, amount });
-			Ok(())
+			Self::do_withdraw(who, asset, amount, to)
 		}
 
 		/// Let an asset be deposited, or change its dust bound.
@@ -522,6 +504,35 @@ pub mod pallet {
 			Accepted::<T>::take(&asset).ok_or(Error::<T>::AssetNotAccepted)?;
 			Self::deposit_event(Event::AssetStopped { asset });
 			Ok(())
+		}
+
+		/// Give up all free credits of an asset for real assets.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed, by whoever owns the credits.
+		///
+		/// ## Details
+		///
+		/// What [`withdraw`](Pallet::withdraw) does, with what is free when the call is executed: who
+		/// pays the fee of this very call from credits need not know it to the unit. What the fee gives
+		/// back afterwards stays as a row.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::InsufficientCredits`]: nothing is free.
+		/// - What [`withdraw`](Pallet::withdraw) says otherwise.
+		///
+		/// ## Events
+		///
+		/// - [`Event::Withdrawn`]
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::withdraw())]
+		pub fn withdraw_all(origin: OriginFor<T>, asset: AssetId, to: AccountId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			let amount = Free::<T>::get(&who, &asset).unwrap_or_default().free;
+			ensure!(amount > 0, Self::insufficient(&asset));
+			Self::do_withdraw(who, asset, amount, to)
 		}
 	}
 

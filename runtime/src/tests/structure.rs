@@ -49,6 +49,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 		withdraw(&NATIVE, 1, &to),
 		K::accept_asset { asset: NATIVE, dust_bound: 1 },
 		K::stop_accepting { asset: NATIVE },
+		K::withdraw_all { asset: NATIVE, to: to.clone() },
 	];
 	let percent = Permill::from_percent;
 	let fee_split: Vec<F<Runtime>> = vec![

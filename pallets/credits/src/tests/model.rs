@@ -216,7 +216,12 @@ fn perform(step: Step) -> bool {
 			Credits::deposit(signed(who), asset, amount, to).is_ok()
 		},
 		Step::Withdraw { who, asset, amount, to } => {
-			Credits::withdraw(signed(who), asset, amount, to).is_ok()
+			// To take all is the same by two calls.
+			if free(&who, asset.clone()) == amount {
+				Credits::withdraw_all(signed(who), asset, to).is_ok()
+			} else {
+				Credits::withdraw(signed(who), asset, amount, to).is_ok()
+			}
 		},
 		// The ledger's callers roll back what fails.
 		Step::Lock { who, asset, amount, reason } => {

@@ -212,3 +212,41 @@ fn withdraw_should_work_for_an_account_that_owns_nothing_else() {
 		assert!(!System::account_exists(&agent));
 	});
 }
+
+#[test]
+fn withdraw_all_should_pay_what_is_free_when_it_is_executed() {
+	build_and_execute(|| {
+		give(ALICE, USD, 500);
+		assert_ok!(lock(&ALICE, USD, 120, LockReason::Channel));
+		let before = real(&BOB, USD);
+		assert_ok!(Credits::withdraw_all(signed(ALICE), USD, BOB));
+		assert_eq!((real(&BOB, USD), row(&ALICE, USD)), (before + 380, None));
+		let event = Event::Withdrawn { who: ALICE, to: BOB, asset: USD, amount: 380 };
+		System::assert_last_event(event.into());
+		for (asset, error) in [
+			(USD, Error::<Test>::InsufficientCredits),
+			(AssetId::WithId(77), Error::<Test>::UnknownAsset),
+		] {
+			assert_noop!(Credits::withdraw_all(signed(ALICE), asset, BOB), error);
+		}
+	});
+}
+
+#[test]
+fn withdraw_all_should_meet_the_limits_of_a_withdrawal() {
+	build_and_execute(|| {
+		give(ALICE, USD, 500);
+		MockSpendGuard::mock_ensure_may_withdraw(|who, to, asset, amount| {
+			assert_eq!((who, to, asset, amount), (&ALICE, &BOB, &USD, 500));
+			Err(DispatchError::Other("kept in"))
+		});
+		let refused = DispatchError::Other("kept in");
+		assert_noop!(Credits::withdraw_all(signed(ALICE), USD, BOB), refused);
+		let custody = Error::<Test>::CustodyNotAllowed;
+		assert_noop!(Credits::withdraw_all(signed(ALICE), USD, Credits::custody()), custody);
+		assert_noop!(
+			Credits::withdraw_all(RuntimeOrigin::none(), USD, BOB),
+			DispatchError::BadOrigin
+		);
+	});
+}
