@@ -251,7 +251,8 @@ impl Payer {
 
 	/// Remembers a channel durably, with what the chain says of it, and loads its key. Adding a
 	/// channel again updates its deposit, and what was settled meanwhile counts as used up: no payee
-	/// has to say so. Waits for a payment under way.
+	/// has to say so. A requested close makes [`Payer::find`] pass it over, a cancelled one does so no
+	/// longer. Waits for a payment under way.
 	///
 	/// # Errors
 	///
@@ -299,7 +300,8 @@ impl Payer {
 		let lanes = book.channels.remove(&info.id).map(|known| known.lanes);
 		let mut lanes = lanes.unwrap_or_default();
 		lanes.extend(settled.map(|state| (at.lane, state)));
-		book.channels.insert(info.id, Channel { terms, lanes, usable: true });
+		let usable = info.phase == Phase::Open;
+		book.channels.insert(info.id, Channel { terms, lanes, usable });
 		Ok(())
 	}
 
@@ -316,7 +318,7 @@ impl Payer {
 	}
 
 	/// Takes over what the chain says of a channel; `None` or a requested close makes
-	/// [`Payer::find`] pass it over until it is added again.
+	/// [`Payer::find`] pass it over until it is seen or added as open again.
 	pub fn observe(&self, channel: &ChannelId, info: Option<&ChannelInfo>) {
 		if let Some(known) = self.book().channels.get_mut(channel) {
 			known.usable = info.is_some_and(|info| info.phase == Phase::Open);

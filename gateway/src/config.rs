@@ -35,6 +35,10 @@ pub struct GatewayConfig {
 	/// one is closed. A payer can make the gateway keep [`Self::max_request_body`] for each; somebody
 	/// without a good voucher cannot.
 	pub max_connections: usize,
+	/// How many of them one client address may have. Those above it are closed at once, so that one
+	/// client cannot take all. Behind a reverse proxy all clients share its address: raise this there,
+	/// to [`Self::max_connections`] if nobody else can connect.
+	pub max_connections_per_address: usize,
 	/// How long a client may take to send the head of a request, from the moment it has connected or
 	/// got the last answer: so also how long a connection may be idle.
 	pub header_timeout: Duration,
@@ -61,8 +65,8 @@ pub struct GatewayConfig {
 
 impl GatewayConfig {
 	/// Sells `upstream` for `price` units of `asset` per call, with defaults for all else: 1 MiB
-	/// requests, 8 MiB answers, 1,024 connections, 30 seconds for each step, channels with the chain's
-	/// minimum grace period.
+	/// requests, 8 MiB answers, 1,024 connections, 256 of one address, 30 seconds for each step, channels
+	/// with the chain's minimum grace period.
 	pub fn new(
 		upstream: impl Into<String>,
 		price: Balance,
@@ -84,6 +88,7 @@ impl GatewayConfig {
 			max_response_body: 8 * 1024 * 1024,
 			upstream_timeout: Duration::from_secs(30),
 			max_connections: 1_024,
+			max_connections_per_address: 256,
 			header_timeout: Duration::from_secs(30),
 			body_timeout: Duration::from_secs(30),
 			write_timeout: Duration::from_secs(30),

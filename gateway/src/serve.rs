@@ -115,6 +115,10 @@ impl Gateway {
 		if config.max_connections == 0 {
 			return Err(GatewayError::Config("max_connections must not be zero".into()));
 		}
+		if config.max_connections_per_address == 0 {
+			let reason = "max_connections_per_address must not be zero";
+			return Err(GatewayError::Config(reason.into()));
+		}
 		let upstream = reqwest::Url::parse(&config.upstream)
 			.map_err(|error| GatewayError::Config(format!("upstream: {error}")))?;
 		if !matches!(upstream.scheme(), "http" | "https") {
@@ -197,6 +201,7 @@ impl Gateway {
 		let config = &self.0.config;
 		let limits = Limits {
 			connections: config.max_connections,
+			connections_per_address: config.max_connections_per_address,
 			header_timeout: config.header_timeout,
 			write_timeout: config.write_timeout,
 			drain_timeout: config.drain_timeout,

@@ -7,9 +7,12 @@ use hyper_util::{
 	service::TowerToHyperService,
 };
 use std::{
+	collections::HashMap,
 	future::Future,
 	io,
+	net::IpAddr,
 	pin::{pin, Pin},
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	task::{Context, Poll},
 	time::Duration,
 };
@@ -33,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Limits {
 	/// How many connections there may be.
 	pub(crate) connections: usize,
+	/// How many of them one client address may have.
+	pub(crate) connections_per_address: usize,
 	/// How long the head of a request may take.
 	pub(crate) header_timeout: Duration,
 	/// How long a client may take no byte of an answer.
@@ -50,14 +55,22 @@ pub(crate) async fn serve(
 ) {
 	let (stop, stopped) = watch::channel(());
 	let mut connections = JoinSet::new();
+	let (seats, mut warned) = (Seats::default(), false);
 	let mut shutdown = pin!(shutdown);
 	loop {
 		tokio::select! {
 			() = &mut shutdown => break,
 			Some(ended) = connections.join_next() => note(ended),
 			// Above the limit, clients wait in the listener's queue.
-			stream = accept(&listener), if connections.len() < limits.connections => {
-				connections.spawn(connection(stream, router.clone(), limits, stopped.clone()));
+			(stream, address) = accept(&listener), if connections.len() < limits.connections => {
+				match seats.take(address, limits.connections_per_address) {
+					Some(seat) => {
+						let (router, stopped) = (router.clone(), stopped.clone());
+						connections.spawn(connection(stream, seat, router, limits, stopped));
+					},
+					// The stream is dropped, and so closed.
+					None => refuse(address, &mut warned),
+				}
 			},
 		}
 	}
@@ -79,10 +92,68 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
 	}
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// Logs that an address has too many connections: loudly only once, since it can go on all the time.
+fn refuse(address: IpAddr, warned: &mut bool) {
+	if *warned {
+		tracing::debug!(%address, "a connection above the limit of its address is closed");
+	} else {
+		*warned = true;
+		tracing::warn!(
+			%address,
+			"a connection above the limit of its address is closed, as others will be; if that is a \
+			 reverse proxy, raise max_connections_per_address"
+		);
+	}
+}
+
+/// How many connections each client address has; none with 0.
+#[derive(Clone, Default)]
+struct Seats(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Seats {
+	fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+		// Nothing panics while the lock is held.
+		self.0.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// Counts one more connection of `address` until the seat is dropped, unless there are `limit`.
+	fn take(&self, address: IpAddr, limit: usize) -> Option<Seat> {
+		let mut counts = self.counts();
+		let taken = counts.get(&address).copied().unwrap_or(0);
+		if taken >= limit {
+			return None;
+		}
+		counts.insert(address, taken.saturating_add(1));
+		drop(counts);
+		Some(Seat { seats: self.clone(), address })
+	}
+}
+
+/// A connection that counts.
+struct Seat {
+	seats: Seats,
+	address: IpAddr,
+}
+
+impl Drop for Seat {
+	fn drop(&mut self) {
+		let mut counts = self.seats.counts();
+		match counts.get_mut(&self.address) {
+			Some(taken) if *taken > 1 => *taken -= 1,
+			// The map is no larger than the connections are many.
+			_ => {
+				counts.remove(&self.address);
+			},
+		}
+	}
+}
+
+/// The next connection, and the address of its client.
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
 	loop {
 		match listener.accept().await {
-			Ok((stream, _)) => return stream,
+			// An IPv4 address is one and the same, also when it is written as an IPv6 one.
+			Ok((stream, peer)) => return (stream, peer.ip().to_canonical()),
 			// The client has gone away by itself.
 			Err(error)
 				if matches!(
@@ -99,9 +170,11 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 	}
 }
 
-/// One connection, until it ends or `stopped` closes and its last answer was sent.
+/// One connection, until it ends or `stopped` closes and its last answer was sent. Its seat is free
+/// then, however it has ended.
 async fn connection(
 	stream: TcpStream,
+	_seat: Seat,
 	router: Router,
 	limits: Limits,
 	mut stopped: watch::Receiver<()>,
@@ -206,6 +279,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 mod tests {
 	use super::*;
 	use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+	#[test]
+	fn addresses_should_have_as_many_seats_as_the_limit_and_none_kept() {
+		let seats = Seats::default();
+		let [one, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+		let first = seats.take(one, 2).unwrap();
+		let second = seats.take(one, 2).unwrap();
+		assert!(seats.take(one, 2).is_none());
+		let elsewhere = seats.take(other, 2).unwrap();
+		drop(first);
+		assert_eq!(*seats.counts(), HashMap::from([(one, 1), (other, 1)]));
+		let third = seats.take(one, 2).unwrap();
+		drop((second, third, elsewhere));
+		assert!(seats.counts().is_empty());
+	}
 
 	#[tokio::test]
 	async fn writes_should_fail_when_nothing_is_taken_for_too_long() {

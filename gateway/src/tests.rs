@@ -779,6 +779,34 @@ async fn connections_should_be_capped_and_the_next_one_wait() {
 }
 
 #[tokio::test]
+async fn connections_of_one_address_should_be_capped() {
+	let world = World::with(1_000, |c| c.max_connections_per_address = 1).await;
+	let (address, _stop, _) = serve(&world).await;
+	let mut first = Raw::new(address).await;
+	first.post("content-length: 0\r\n").await;
+	first.expect("payment-required").await;
+	let since = std::time::Instant::now();
+	Raw::new(address).await.ended().await;
+	// At once: not since it was idle for too long.
+	assert!(since.elapsed() < PATIENCE);
+	// The first one is left alone.
+	first.post("content-length: 0\r\n").await;
+	first.expect("payment-required").await;
+	drop(first);
+	// The gateway takes a moment to see that it has gone.
+	let client = reqwest::Client::new();
+	let since = std::time::Instant::now();
+	let answer = loop {
+		match client.get(format!("http://{address}/")).send().await {
+			Ok(answer) => break answer,
+			Err(error) => assert!(since.elapsed() < PATIENCE, "{error}"),
+		}
+		tokio::time::sleep(Duration::from_millis(10)).await;
+	};
+	assert_eq!(answer.status(), 402);
+}
+
+#[tokio::test]
 async fn shutting_down_should_not_wait_for_ever() {
 	let world = World::with(1_000, |c| {
 		c.drain_timeout = Duration::from_millis(300);
@@ -1045,7 +1073,10 @@ async fn bad_settings_should_be_refused() {
 		|upstream: &str, price| GatewayConfig::new(upstream, price, ASSET, payee_key(), "unused");
 	let mut closed = config("http://h", 1);
 	closed.max_connections = 0;
-	for config in [config("http://h", 0), config("not a url", 1), config("ftp://h", 1), closed] {
+	let mut nobody = config("http://h", 1);
+	nobody.max_connections_per_address = 0;
+	let rest = [config("http://h", 0), config("not a url", 1), config("ftp://h", 1)];
+	for config in rest.into_iter().chain([closed, nobody]) {
 		let outcome =
 			Gateway::with_store(config, Arc::new(MemoryStore::default()), chain.clone()).await;
 		assert!(outcome.is_err());

@@ -12,8 +12,10 @@ pub const MIN_CODE_LEN: u32 = 4;
 pub const MAX_CODE_LEN: u32 = 24;
 /// How many referrers above an agent share in its rewards.
 pub const MAX_DEPTH: usize = 3;
-/// The most [work](Distributed::work) that a referral share can be: two sides of [`MAX_DEPTH`].
-pub const MAX_WORK: u32 = 2 * (1 + MAX_DEPTH as u32);
+/// The most work that one side of a referral share can be: its books, and [`MAX_DEPTH`] rewards.
+pub const MAX_SIDE_WORK: u32 = 1 + MAX_DEPTH as u32;
+/// The most [work](Distributed::work) that a referral share can be: that of two sides.
+pub const MAX_WORK: u32 = 2 * MAX_SIDE_WORK;
 
 /// A referral code: `a`–`z`, `0`–`9` and `-`, [`MIN_CODE_LEN`] to [`MAX_CODE_LEN`] bytes.
 pub type Code = BoundedVec<u8, ConstU32<MAX_CODE_LEN>>;
@@ -59,11 +61,20 @@ pub struct Distributed {
 
 impl Distributed {
 	/// How much there was to do, from 0 to [`MAX_WORK`]: one for the books of each side, one for each
-	/// reward. A reward costs more storage accesses than a side's books (a row of the ledger and an
-	/// account against one row of totals), so a share of the worst case by this count is never less
-	/// than what the work costs.
+	/// reward. A reward costs no fewer storage accesses than a side's books (a row of the ledger and
+	/// perhaps an account against one row of totals), so a share by this count of what the worst case
+	/// costs is never less than what the work costs.
 	pub fn work(&self) -> u32 {
 		// At most six rewards.
 		self.sides.saturating_add(u32::try_from(self.rewards.len()).unwrap_or(u32::MAX))
+	}
+
+	/// The work of the side that has more of it, from 0 to [`MAX_SIDE_WORK`]. `payer` is one side, and
+	/// all rewards that are not for its referrers are the other's.
+	pub fn side_work(&self, payer: &AccountId) -> u32 {
+		let (one, other): (Vec<_>, Vec<_>) =
+			self.rewards.iter().partition(|reward| reward.referee == *payer);
+		let rewards = u32::try_from(one.len().max(other.len())).unwrap_or(u32::MAX);
+		rewards.saturating_add(self.sides.min(1))
 	}
 }

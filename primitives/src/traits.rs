@@ -141,6 +141,8 @@ pub struct Receipt {
 	pub shares: Shares,
 	/// How much work the referral share was, see [`Distributed::work`]. For weights.
 	pub referral_work: u32,
+	/// How much of it was on the larger side, see [`Distributed::side_work`]. For weights.
+	pub side_work: u32,
 }
 
 /// The only door through which market money changes owner.

@@ -1,7 +1,7 @@
 //! From the start of a node to its first block, in time.
 //!
 //! A test program of its own: cargo runs one program after the other, so that nothing else of the tests
-//! processor time from the node.
+//! takes processor time from the node.
 
 use serde_json::{json, Value};
 use std::time::Duration;

@@ -64,14 +64,14 @@ pub async fn run(context: &Context, args: &Call) -> Result<Report, Failure> {
 	};
 	let client = PaidClient::new(payer.clone(), Arc::new(chain.clone()), policy)?;
 
-	// Three things can be put right, once each: a missing channel, a deposit that is used up, and
-	// what this process does not know of the last call of another one.
-	// Of these, only one may lock money.
+	// Four things can be put right: a channel that is closing while another one is open, a missing
+	// channel, a deposit that is used up, and what this process does not know of the last call of
+	// another one. Of these, only one may lock money, and once.
 	let (mut helped, mut funds) = (0, Funds::default());
 	let ended = loop {
 		match client.send(request.clone()).await {
 			Ok(response) => break finish(context, &unit, &response),
-			Err(error) if helped < 3 => match buyer.help(&error, &mut funds).await {
+			Err(error) if helped < 4 => match buyer.help(&error, &mut funds).await {
 				Ok(true) => helped += 1,
 				Ok(false) => break Err(explain(error, &unit)),
 				Err(failure) => break Err(failure),
@@ -130,6 +130,11 @@ impl Buyer<'_> {
 	async fn help(&self, error: &HttpError, funds: &mut Funds) -> Result<bool, Failure> {
 		match error {
 			HttpError::ChannelMissing { payee, asset, min_grace, .. } => {
+				// The one that was tried is passed over now, since the chain says that it is not open.
+				if let Some(other) = self.payer.find(payee, asset) {
+					self.context.progress(&format!("using channel {}", to_hex(other)));
+					return Ok(true);
+				}
 				if let Some(info) = self.adopt(payee, asset).await? {
 					self.context.progress(&format!("using channel {}", to_hex(info.id)));
 					return Ok(true);

@@ -384,3 +384,33 @@ async fn channels_should_be_found_by_payee_and_asset() {
 	payer.remove_channel(&CHANNEL).await.unwrap();
 	assert_eq!(payer.find(&info.payee, &info.asset), None);
 }
+
+#[tokio::test]
+async fn channels_that_are_closing_when_added_should_not_be_found() {
+	let payer = payer(100).await;
+	let open = info(100);
+	let closing = ChannelInfo { phase: Phase::Closing { ends: 9 }, ..open.clone() };
+	payer.add_channel(&closing, key()).await.unwrap();
+	assert_eq!(payer.find(&open.payee, &open.asset), None);
+	// An open one is found, though less is left of it.
+	let smaller = ChannelInfo { id: [8; 32], ..info(10) };
+	payer.add_channel(&smaller, key()).await.unwrap();
+	assert_eq!(payer.find(&open.payee, &open.asset), Some(smaller.id));
+	let usable: Vec<_> = payer.channels().iter().map(|channel| channel.usable).collect();
+	assert_eq!(usable, [false, true]);
+}
+
+#[tokio::test]
+async fn a_cancelled_close_should_make_a_channel_usable_again() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let payer = Payer::new(store, GENESIS, Policy::per_call(100)).unwrap();
+	let open = info(100);
+	let closing = ChannelInfo { phase: Phase::Closing { ends: 9 }, ..open.clone() };
+	for (seen, found) in [(&closing, None), (&open, Some(CHANNEL)), (&closing, None)] {
+		payer.add_channel(seen, key()).await.unwrap();
+		assert_eq!(payer.find(&open.payee, &open.asset), found);
+	}
+	payer.add_channel(&open, key()).await.unwrap();
+	payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
+	assert_eq!(payer.channels()[0].signed, 10);
+}

@@ -19,7 +19,7 @@ use stoa_primitives::{
 	mock::{MockLedger, MockOutcome, MockRegistry, MockSettlement, MockSpendGuard},
 	money::{LockReason, Schedule},
 	payload::{Domain, Payload, Voucher},
-	referral::MAX_WORK,
+	referral::{MAX_SIDE_WORK, MAX_WORK},
 	traits::{Receipt, Settle},
 	AccountId, AssetId, Balance, BlockNumber,
 };
@@ -121,6 +121,8 @@ pub const NATIVE: Balance = 5_000;
 pub const SCHEDULE: u32 = 7;
 /// The mock settlement says of this gross amount that it rewarded everybody there can be.
 pub const REWARDED_GROSS: Balance = 17;
+/// Of this one, that it rewarded everybody of one side.
+pub const ONE_SIDED_GROSS: Balance = 19;
 /// The mock settlement refuses this gross amount.
 pub const REFUSED_GROSS: Balance = 13;
 /// With this error, whose encoding is not that of any other here.
@@ -199,8 +201,12 @@ fn settle(settle: Settle) -> Result<Receipt, DispatchError> {
 	if settle.gross == REFUSED_GROSS {
 		return Err(REFUSED);
 	}
-	let referral_work = if settle.gross == REWARDED_GROSS { MAX_WORK } else { 0 };
-	Ok(Receipt { shares, referral_work })
+	let (referral_work, side_work) = match settle.gross {
+		REWARDED_GROSS => (MAX_WORK, MAX_SIDE_WORK),
+		ONE_SIDED_GROSS => (MAX_SIDE_WORK, MAX_SIDE_WORK),
+		_ => (0, 0),
+	};
+	Ok(Receipt { shares, referral_work, side_work })
 }
 
 fn guard(amount: Balance) -> DispatchResult {

@@ -176,6 +176,8 @@ pub struct ChannelView {
 	pub grace: BlockNumber,
 	/// First block after the grace period, if a close was requested.
 	pub ends: Option<BlockNumber>,
+	/// Whether the payer may keep the channel open although a close was requested.
+	pub cancellable: bool,
 	/// The velocity cap, if any.
 	pub cap: Option<CapState>,
 	/// The fee schedule that holds until the channel ends.
@@ -202,6 +204,7 @@ impl<Ticket> From<Channel<Ticket>> for ChannelView {
 				Phase::Open => None,
 				Phase::Closing { ends, .. } => Some(ends),
 			},
+			cancellable: matches!(channel.phase, Phase::Closing { cancellable: true, .. }),
 			cap: channel.cap,
 			schedule: channel.schedule,
 			nonce: channel.nonce,

@@ -55,7 +55,7 @@ impl WeightInfo for () {
 	}
 
 	fn settle_batch_rewarded(n: u32) -> Weight {
-		linear(1_000_000, 9_000, n)
+		linear(1_300_000, 9_000, n)
 	}
 
 	fn settle_batch_foreign(n: u32) -> Weight {
@@ -83,7 +83,7 @@ impl WeightInfo for () {
 	}
 
 	fn close_settled() -> Weight {
-		linear(1_013_000, 0, 0)
+		linear(1_400_000, 0, 0)
 	}
 
 	fn finalize(n: u32) -> Weight {

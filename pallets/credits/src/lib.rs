@@ -20,8 +20,9 @@
 //! minimum balance can be earned, and what was earned can be spent at once.
 //!
 //! There is no call that moves credits from one account to another. What is earned changes owner
-//! through the settlement that takes fees, and through nothing else. A gift is no earning: who tops up
-//! somebody's channel gives to its payer, within the limits of a withdrawal. Transaction fees can be paid from credits too: for the fee adapters of the SDK, the ledger is a
+//! through the settlement that takes fees, and through nothing else. (An operator that tops up its
+//! agent's channel gives to the agent, within the limits of a withdrawal.) Transaction fees can be paid
+//! from credits too: for the fee adapters of the SDK, the ledger is a
 //! [`fungibles`](frame_support::traits::fungibles).
 //!
 //! ## Low Level / Implementation Details

@@ -35,7 +35,11 @@ impl<T: Config> Pallet<T> {
 		let rates = Schedules::<T>::get(schedule).ok_or(Error::<T>::UnknownSchedule)?;
 		let shares = rates.split(settled_before, gross).ok_or(Error::<T>::Overflow)?;
 		let distributed = Self::distribute(&asset, &payer, &provider, shares.referral)?;
-		let receipt = Receipt { shares, referral_work: distributed.work() };
+		let receipt = Receipt {
+			shares,
+			referral_work: distributed.work(),
+			side_work: distributed.side_work(&payer),
+		};
 		let Distributed { rewards, growth_pool, .. } = distributed;
 
 		let pay = |to: &AccountId, amount: Balance| -> DispatchResult {

@@ -1,7 +1,8 @@
 //! What calls cost.
 //!
-//! One file for each market pallet and for fees from credits, written by `scripts/weights` from the benchmarks in this runtime's
-//! Wasm. Pallets of the SDK use the weights that the SDK measured, with this chain's database costs.
+//! One file for each market pallet and for fees from credits, written by `scripts/weights` from the
+//! benchmarks in this runtime's Wasm. Other pallets of the SDK use the weights that the SDK measured,
+//! with this chain's database costs.
 
 pub mod pallet_asset_tx_payment;
 pub mod pallet_stoa_agents;

@@ -32,8 +32,8 @@ impl<T: frame_system::Config> pallet_asset_tx_payment::WeightInfo for WeightInfo
 		// Proof Size summary in bytes:
 		//  Measured:  `204`
 		//  Estimated: `8799`
-		// Minimum execution time: 76_874_000 picoseconds.
-		Weight::from_parts(78_166_000, 0)
+		// Minimum execution time: 80_099_000 picoseconds.
+		Weight::from_parts(81_802_000, 0)
 			.saturating_add(Weight::from_parts(0, 8799))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -44,14 +44,16 @@ impl<T: frame_system::Config> pallet_asset_tx_payment::WeightInfo for WeightInfo
 	/// Proof: `Credits::Free` (`max_values`: None, `max_size`: Some(86), added: 2561, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Accepted` (r:1 w:0)
 	/// Proof: `Credits::Accepted` (`max_values`: None, `max_size`: Some(37), added: 2512, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:2 w:2)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn charge_asset_tx_payment_asset() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `349`
+		//  Measured:  `452`
 		//  Estimated: `8673`
-		// Minimum execution time: 88_472_000 picoseconds.
-		Weight::from_parts(91_797_000, 0)
+		// Minimum execution time: 111_296_000 picoseconds.
+		Weight::from_parts(113_480_000, 0)
 			.saturating_add(Weight::from_parts(0, 8673))
-			.saturating_add(T::DbWeight::get().reads(5))
-			.saturating_add(T::DbWeight::get().writes(3))
+			.saturating_add(T::DbWeight::get().reads(7))
+			.saturating_add(T::DbWeight::get().writes(5))
 	}
 }

@@ -368,10 +368,7 @@ impl Model {
 				paid: view.settled,
 				grace: view.grace,
 				ends: view.ends,
-				sponsor_closes: match crate::Channels::<Test>::get(id).unwrap().phase {
-					Phase::Open => false,
-					Phase::Closing { cancellable, .. } => !cancellable,
-				},
+				sponsor_closes: view.ends.is_some() && !view.cancellable,
 				depositor: view.depositor,
 			};
 			assert_eq!(&seen, row);

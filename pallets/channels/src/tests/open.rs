@@ -30,6 +30,7 @@ fn open_should_lock_the_deposit_and_announce_the_channel() {
 			lanes: 1,
 			grace: 2 * MIN_GRACE,
 			ends: None,
+			cancellable: false,
 			cap: None,
 			schedule: SCHEDULE,
 			nonce: 0,

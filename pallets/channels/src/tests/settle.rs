@@ -292,9 +292,10 @@ fn settle_batch_should_charge_the_work_that_was_done() {
 		let base = <()>::settle_batch(0);
 		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
 		// Declared: four plain items and one ecdsa item, each to a payee of its own, with everybody
-		// rewarded.
-		let worst = 8_000 + 11_000;
-		assert_eq!(call.get_dispatch_info().call_weight, base + step(4_000 + 5_000 + 5 * worst));
+		// rewarded, and what the caller's side costs once.
+		let (shared, worst) = (300_000, 8_000 + 11_000);
+		let declared = base + step(shared + 4_000 + 5_000 + 5 * worst);
+		assert_eq!(call.get_dispatch_info().call_weight, declared);
 		// Done: one paid, one with a bad ecdsa signature, three that were cheap to skip.
 		let post = settle(PAYEE, items).unwrap();
 		assert_eq!(post.actual_weight, Some(base + step(1_000 + 5_000 + 3 * 100)));
@@ -304,11 +305,12 @@ fn settle_batch_should_charge_the_work_that_was_done() {
 			let cumulative = view(ids[0]).settled + gross;
 			settle(by, vec![item(ids[0], cumulative)]).unwrap().actual_weight.unwrap()
 		};
-		assert_eq!(weight(PAYEE, REWARDED_GROSS), base + step(9_000));
+		assert_eq!(weight(PAYEE, REWARDED_GROSS), base + step(shared + 9_000));
+		assert_eq!(weight(PAYEE, ONE_SIDED_GROSS), base + step(shared + 9_000));
 		assert_ok!(Channels::request_close(signed(PAYER), ids[0]));
-		assert_eq!(weight(STRANGER, REWARDED_GROSS), base + step(20_000));
+		assert_eq!(weight(STRANGER, REWARDED_GROSS), base + step(shared + 20_000));
 		assert_eq!(weight(STRANGER, 1), base + step(12_000));
-		assert_eq!(weight(PAYEE, REFUSED_GROSS), base + step(20_000));
+		assert_eq!(weight(PAYEE, REFUSED_GROSS), base + step(shared + 20_000));
 		// What is refused as a whole costs a look at each item.
 		let twice = vec![item(ids[0], 10), item(ids[0], 11)];
 		let refused = settle(PAYEE, twice).unwrap_err().post_info;
@@ -324,11 +326,12 @@ fn close_should_charge_the_work_that_was_done() {
 			let last = gross.map(|gross| item(id, gross));
 			Channels::close(signed(PAYEE), id, last).unwrap().actual_weight
 		};
-		// Declared for an ecdsa signature and all rewards: 4_000 and 8_000 more than a plain item.
+		// Declared for an ecdsa signature and all rewards: 4_000 and 308_000 more than a plain item.
 		let worst = <()>::close_settled();
 		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
 		assert_eq!(close(Some(REWARDED_GROSS)), Some(worst - step(4_000)));
-		assert_eq!(close(Some(1)), Some(worst - step(12_000)));
+		assert_eq!(close(Some(ONE_SIDED_GROSS)), Some(worst - step(4_000 + 154_000)));
+		assert_eq!(close(Some(1)), Some(worst - step(4_000 + 308_000)));
 		assert_eq!(close(None), None);
 	});
 }

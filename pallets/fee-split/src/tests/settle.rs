@@ -15,7 +15,7 @@ fn settle_should_pay_from_the_purse_of_the_source() {
 		fund_channel(1_000);
 		let shares = Shares { provider: 340, platform: 40, referral: 20 };
 		// One side, one reward.
-		let receipt = Receipt { shares, referral_work: 2 };
+		let receipt = Receipt { shares, referral_work: 2, side_work: 2 };
 		assert_eq!(FeeSplit::settle(slice(0, 400, 0)), Ok(receipt));
 		assert_eq!(purse(USD, LockReason::Channel), 600);
 		assert_eq!((free(&PROVIDER, USD), free(&PLATFORM, USD)), (340, 40));
