@@ -19,15 +19,20 @@ use sc_consensus_manual_seal::{
 	ManualSealParams,
 };
 use sc_service::ChainType;
-use sc_transaction_pool_api::{ImportNotificationStream, TransactionPool as _, TxHash};
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use sc_transaction_pool_api::{
+	ImportNotificationStream, InPoolTransaction, TransactionPool as _, TxHash,
+};
+use std::{collections::HashSet, fmt, str::FromStr, sync::Arc, time::Duration};
 use stoa_runtime::opaque::Block;
-use tokio::time::{interval, Interval, MissedTickBehavior};
+use tokio::time::{interval, timeout, Interval, MissedTickBehavior};
 
 const LOG_TARGET: &str = "sealing";
 
 /// How long to wait until the pool has caught up with a new block.
 const POOL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long after the last look instant sealing looks into the pool again, though nothing arrived.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 type Proposer = sc_basic_authorship::ProposerFactory<TransactionPool, FullClient>;
 type Command = EngineCommand<Hash>;
@@ -198,18 +203,15 @@ struct Instant {
 	client: Arc<FullClient>,
 	pool: Arc<TransactionPool>,
 	arrivals: ImportNotificationStream<TxHash<TransactionPool>>,
-	/// A transaction has arrived since the last block was ordered.
-	awake: bool,
-	/// Ready transactions when the last block was ordered.
-	before: usize,
+	/// What was ready when the last block was ordered.
+	tried: HashSet<TxHash<TransactionPool>>,
 	last: Option<Outcome>,
 }
 
 impl Instant {
 	fn new(client: Arc<FullClient>, pool: Arc<TransactionPool>) -> Self {
 		let arrivals = pool.import_notification_stream();
-		// A transaction may have come before anyone listened.
-		Self { client, pool, arrivals, awake: true, before: 0, last: None }
+		Self { client, pool, arrivals, tried: HashSet::new(), last: None }
 	}
 
 	fn orders(self) -> impl Stream<Item = Command> + Send + 'static {
@@ -219,19 +221,26 @@ impl Instant {
 	async fn next(mut self) -> Option<(Command, Self)> {
 		report(self.last.take()).await;
 		loop {
-			let ready = ready(&self.pool, self.client.info().best_hash).await;
+			let best = self.client.info().best_hash;
+			let ready = self.pool.ready_at_with_timeout(best, POOL_TIMEOUT).await;
+			let ready: HashSet<_> = ready.map(|transaction| *transaction.hash()).collect();
 			// What did not fit goes into a further block, but only as long as that gets something
 			// done: a transaction that no block takes must not cause blocks without end.
-			if ready > 0 && (self.awake || ready < self.before) {
+			if !ready.is_empty()
+				&& (ready.len() < self.tried.len() || !ready.is_subset(&self.tried))
+			{
 				let (order, outcome) = order();
-				self.awake = false;
-				self.before = ready;
+				self.tried = ready;
 				self.last = Some(outcome);
 				return Some((order, self));
 			}
-			self.arrivals.next().await?;
+			// An arrival only saves waiting: one that is announced while a block is made can become
+			// ready later, for the next block, and nothing announces that.
+			match timeout(LOOK_AGAIN, self.arrivals.next()).await {
+				Ok(arrived) => drop(arrived?),
+				Err(_) => continue,
+			}
 			while let Some(Some(_)) = self.arrivals.next().now_or_never() {}
-			self.awake = true;
 		}
 	}
 }
