@@ -1,6 +1,7 @@
 //! The chain itself: blocks, finality, and what a node serves.
 
 use codec::{Decode, Encode};
+use futures::future::join_all;
 use serde_json::{json, Value};
 use sp_core::crypto::AccountId32;
 use std::{sync::LazyLock, time::Duration};
@@ -92,6 +93,24 @@ async fn development_chain_should_have_sudo_when_started_from_its_preset() {
 }
 
 /// A validator's network key must last; these do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_transaction_should_get_a_block_when_many_arrive_at_once() {
+	let node = Node::start();
+	let chain = connect(&node).await;
+	let eve = key("//Eve").account();
+	let senders = ["//Alice", "//Bob", "//Charlie", "//Dave"].map(|name| {
+		let (chain, call) = (chain.clone(), calls::transfer(eve.clone(), STOA));
+		async move {
+			for _ in 0..10 {
+				chain.submit(&call, &key(name), SubmitOptions::default()).await.unwrap();
+			}
+		}
+	});
+	let all = tokio::time::timeout(Duration::from_secs(60), join_all(senders)).await;
+	assert!(all.is_ok(), "a transaction was left in the pool:\n{}", node.log_tail(30));
+	assert_eq!(chain.native_balance(&eve, At::Finalized).await.unwrap().free, 1_000_040 * STOA);
+}
+
 const FORCE: &str = "--unsafe-force-node-key-generation";
 
 #[test]
