@@ -293,8 +293,8 @@ pub enum Channel {
 		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
 		#[arg(long, value_name = "FILE")]
 		store: Option<PathBuf>,
-		/// Leave smaller claims alone, unless their channel closes; unless given, claims that do not
-		/// pay the fee of a settlement. 0 settles all.
+		/// Leave claims alone that add up to less, unless their channel closes; unless given, what does
+		/// not pay the fee of a settlement. 0 settles all.
 		#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 		min_claim: Option<String>,
 		/// In what.
@@ -366,8 +366,8 @@ pub struct Serve {
 	/// Settle as soon as this much is owed; a hundred thousand calls' worth unless given.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub settle_above: Option<String>,
-	/// Leave smaller claims alone, unless their channel closes; unless given, claims that do not pay
-	/// the fee of a settlement at the start. 0 settles all.
+	/// Leave claims alone that add up to less, unless their channel closes; unless given, what does not
+	/// pay the fee of a settlement at the start. 0 settles all.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub min_claim: Option<String>,
 	/// In what.

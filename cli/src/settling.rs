@@ -347,7 +347,7 @@ pub async fn open_vouchers(
 	Ok(store)
 }
 
-/// What a settlement did: `left` is still owed, claims below `min_claim` were not to be settled.
+/// What a settlement did: `left` is still owed, a batch below `min_claim` was not to be settled.
 pub async fn report_settled(
 	context: &Context,
 	chain: &Chain,
@@ -383,8 +383,8 @@ pub async fn report_settled(
 	}
 	if left > 0 && min_claim > 0 {
 		report.push_line(&format!(
-			"Claims below {} wait, unless their channel closes: the fee would take them. \
-			 --min-claim 0 settles all.",
+			"Claims that add up to less than {} wait, unless their channel closes: the fee would take \
+			 them. --min-claim 0 settles all.",
 			unit.show(min_claim)
 		));
 	}

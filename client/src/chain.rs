@@ -23,12 +23,12 @@ pub use self::{
 	events::{EventRecord, MarketEvent},
 	online::{Chain, ConnectOptions},
 	submit::{FeeAsset, FeePaid, SignedChain, SubmitOptions, Submitted, Wait},
-	view::{ChainView, Claim, PayeeChain, SettleOutcome, Skip},
+	view::{ChainView, Claim, PayeeChain, PayerChain, SettleOutcome, Skip},
 };
 
 use stoa_primitives::{
 	agent::{Manifest, Status},
-	channel::{Cap, ChannelId, DEFAULT_GRACE},
+	channel::{Cap, CapState, ChannelId, DEFAULT_GRACE},
 	keys::Key,
 	money::ScheduleId,
 	AccountId, AssetId, Balance, BlockNumber, H256,
@@ -114,31 +114,68 @@ pub struct ChannelInfo {
 	pub deposit: Balance,
 	/// All that was ever paid, over all lanes.
 	pub settled: Balance,
-	/// What lane 0 has paid.
-	pub lane0: Balance,
+	/// What each lane has paid, lane 0 first. Lanes beyond the end have paid nothing.
+	pub lane_settled: Vec<Balance>,
 	/// How many lanes there are.
 	pub lanes: u16,
 	/// Grace period, in blocks.
 	pub grace: BlockNumber,
 	/// Whether a close was requested.
 	pub phase: Phase,
-	/// The velocity cap, if any.
-	pub cap: Option<Cap>,
+	/// The velocity cap in force, if any, and what was captured under it of late.
+	pub cap: Option<CapState>,
+	/// What holds after a grace period, or no longer does then.
+	pub changes: Changes,
 	/// The fee schedule that holds until the channel ends.
 	pub schedule: ScheduleId,
 	/// The nonce of the pair that is part of the id.
 	pub nonce: u64,
 }
 
+/// What the payer has changed, and what the payee was given one grace period to react to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+	/// A key that was replaced, and the first block in which it is no longer valid.
+	pub key: Option<(Key, BlockNumber)>,
+	/// The velocity cap that waits, and the first block in which it holds.
+	pub cap: Option<(Option<Cap>, BlockNumber)>,
+	/// Lanes that were revoked, and the first block in which nothing can be settled on them.
+	pub revoked: Vec<(u32, BlockNumber)>,
+}
+
 impl ChannelInfo {
 	/// What has been paid on a lane.
-	pub fn lane_settled(&self, lane: u32) -> Balance {
-		// The runtime opens channels of one lane; another has paid nothing.
-		if lane == 0 {
-			self.lane0
-		} else {
-			0
+	pub fn settled_on(&self, lane: u32) -> Balance {
+		let place = usize::try_from(lane).ok();
+		place.and_then(|place| self.lane_settled.get(place)).copied().unwrap_or(0)
+	}
+
+	/// What has been paid on all lanes.
+	pub(crate) fn paid(&self) -> Balance {
+		self.lane_settled.iter().fold(0, |sum: Balance, paid| sum.saturating_add(*paid))
+	}
+
+	/// Takes over what a lane has paid, if that is more than is known.
+	pub(crate) fn raise_lane(&mut self, lane: u32, settled: Balance) {
+		let Ok(place) = usize::try_from(lane) else { return };
+		if lane >= u32::from(self.lanes) {
+			return;
 		}
+		if self.lane_settled.len() <= place {
+			self.lane_settled.resize(place.saturating_add(1), 0);
+		}
+		if let Some(paid) = self.lane_settled.get_mut(place) {
+			*paid = settled.max(*paid);
+		}
+		self.settled = self.settled.max(self.paid());
+	}
+
+	/// Takes over what `other` knows to be paid.
+	pub(crate) fn raise_settled(&mut self, other: &Self) {
+		for (lane, paid) in (0u32..).zip(&other.lane_settled) {
+			self.raise_lane(lane, *paid);
+		}
+		self.settled = self.settled.max(other.settled);
 	}
 }
 
@@ -155,12 +192,17 @@ pub struct OpenChannel {
 	pub key: Key,
 	/// Grace period, in blocks.
 	pub grace: BlockNumber,
+	/// How many calls can be under way at the same time, from 1 to
+	/// [`MAX_LANES`](stoa_primitives::channel::MAX_LANES).
+	pub lanes: u16,
+	/// The velocity cap, if any.
+	pub cap: Option<Cap>,
 }
 
 impl OpenChannel {
-	/// A channel with the default grace period of one hour.
+	/// A channel of one lane without a cap, with the default grace period of one hour.
 	pub fn new(payee: AccountId, asset: AssetId, deposit: Balance, key: Key) -> Self {
-		Self { payee, asset, deposit, key, grace: DEFAULT_GRACE }
+		Self { payee, asset, deposit, key, grace: DEFAULT_GRACE, lanes: 1, cap: None }
 	}
 }
 

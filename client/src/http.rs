@@ -14,10 +14,17 @@
 //! request is repeated once with a [`ChannelProof`](crate::payment::ChannelProof), and the payee then
 //! shows the highest voucher that it has.
 
+mod payees;
+
+pub use payees::HttpPayees;
+
 use crate::{
 	chain::{to_hex, At, ChainError, ChainView, Phase},
 	keys::format_account,
-	payer::{PayError, Payer, Payment, Refusal},
+	payer::{
+		top_up::{Funder, TopUpError},
+		PayError, Payer, Payment, Refusal,
+	},
 	payment::{
 		chain_id, parse_challenges, request_hash, response_hash, Challenge, ChannelProof,
 		CodecError, Credential, PaymentReceipt, PaymentRequest, Problem, ProblemType, PROOF_HEADER,
@@ -37,13 +44,19 @@ use std::{
 	},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use stoa_primitives::{channel::ChannelId, AccountId, AssetId, Balance, BlockNumber, H256};
+use stoa_primitives::{
+	channel::ChannelId, AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS, H256,
+};
 
 /// How many challenges are remembered.
 const MAX_CHALLENGES: usize = 1_024;
 
 /// A challenge is not used in its last seconds, so that it is still good when it arrives.
 const EXPIRY_MARGIN: u64 = 5;
+
+/// How long a payee takes, at most, to read a channel again whose deposit did not suffice: twice the
+/// eighth of a block that this crate's payee takes.
+const TOP_UP_SEEN: Duration = Duration::from_millis(BLOCK_MILLIS / 4);
 
 /// What the caller allows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -230,6 +243,7 @@ struct Inner {
 	payer: Payer,
 	chain: Arc<dyn ChainView>,
 	policy: HttpPolicy,
+	funder: Option<Funder>,
 	challenges: Mutex<HashMap<String, Challenge>>,
 	/// Whether the chain is known to be the one that the payer's store was written for.
 	verified: AtomicBool,
@@ -251,6 +265,29 @@ impl PaidClient {
 		chain: Arc<dyn ChainView>,
 		policy: HttpPolicy,
 	) -> Result<Self, HttpError> {
+		Self::build(payer, chain, policy, None)
+	}
+
+	/// As [`PaidClient::new`], and channels are topped up by `funder` when little is left of them.
+	///
+	/// # Errors
+	///
+	/// As [`PaidClient::new`].
+	pub fn with_funder(
+		payer: Payer,
+		chain: Arc<dyn ChainView>,
+		policy: HttpPolicy,
+		funder: Funder,
+	) -> Result<Self, HttpError> {
+		Self::build(payer, chain, policy, Some(funder))
+	}
+
+	fn build(
+		payer: Payer,
+		chain: Arc<dyn ChainView>,
+		policy: HttpPolicy,
+		funder: Option<Funder>,
+	) -> Result<Self, HttpError> {
 		if payer.genesis() != chain.genesis() {
 			return Err(HttpError::WrongChain {
 				expected: payer.genesis(),
@@ -265,7 +302,7 @@ impl PaidClient {
 			.map_err(transport)?;
 		let challenges = Mutex::default();
 		let verified = AtomicBool::new(false);
-		Ok(Self(Arc::new(Inner { http, payer, chain, policy, challenges, verified })))
+		Ok(Self(Arc::new(Inner { http, payer, chain, policy, funder, challenges, verified })))
 	}
 
 	/// The payer behind this client.
@@ -350,6 +387,15 @@ impl PaidClient {
 		let Some(channel) = self.0.payer.find(&terms.payee, &terms.asset) else {
 			return Err(missing(terms));
 		};
+		if let Some(funder) = &self.0.funder {
+			match funder.ensure(&channel, terms.amount, now()).await {
+				// What there is may do all the same; if not, the payment says what is missing.
+				Ok(_) | Err(TopUpError::Refused(_)) => {},
+				Err(TopUpError::Payer(error)) => return Err(error.into()),
+				Err(TopUpError::Store(error)) => return Err(PayError::Store(error).into()),
+				Err(TopUpError::Chain(error)) => return Err(error.into()),
+			}
+		}
 		let payment = self.pay(&channel, terms.amount).await?;
 		self.call(&request, challenge, terms, payment).await
 	}
@@ -362,10 +408,10 @@ impl PaidClient {
 		mut terms: PaymentRequest,
 		mut payment: Payment,
 	) -> Result<PaidResponse, HttpError> {
-		let (mut renewed, mut corrected) = (false, false);
+		let (mut renewed, mut corrected, mut waited) = (false, false, false);
 		let mut proof = None;
 		loop {
-			let credential = Credential::new(challenge.clone(), payment.signed());
+			let credential = Credential::new(challenge.clone(), *payment.proof());
 			let reply = self.exchange(request, Some(&credential), proof.as_ref()).await?;
 			if let Some(header) = reply.headers.get(RECEIPT_HEADER) {
 				let receipt = self.receipt(header, request, &reply, &terms, &payment);
@@ -374,15 +420,17 @@ impl PaidClient {
 			let Some(problem) = problem(&reply) else { return Ok(unpaid(reply)) };
 			let stale_voucher = problem.is(ProblemType::InsufficientVoucher)
 				|| problem.is(ProblemType::VoucherUsed);
-			if let Some(last) =
-				problem.last_voucher.as_ref().filter(|_| stale_voucher && !corrected)
-			{
-				let channel = payment.signed().voucher.channel;
-				payment = payment.correct(&last.signed()?).await.map_err(|e| short(channel, e))?;
+			let last = match stale_voucher && !corrected {
+				true => problem.last()?,
+				false => None,
+			};
+			if let Some(last) = last {
+				let channel = payment.lane().channel;
+				payment = payment.correct(&last).await.map_err(|e| short(channel, e))?;
 				corrected = true;
 			} else if problem.is(ProblemType::InsufficientVoucher) && proof.is_none() && !corrected
 			{
-				let channel = payment.signed().voucher.channel;
+				let channel = payment.lane().channel;
 				proof = Some(self.0.payer.prove(&channel, now())?);
 			} else if problem.is(ProblemType::InvalidChallenge) && !renewed {
 				let (fresh, fresh_terms) = offer(&reply)?;
@@ -401,13 +449,19 @@ impl PaidClient {
 			} else if problem.is(ProblemType::AmountExceedsDeposit) {
 				// The shortfall is computed from what was signed and what the chain says, not taken from
 				// the payee, which might ask for anything.
-				let channel = payment.signed().voucher.channel;
+				let channel = payment.lane().channel;
 				let info = self.0.chain.channel(channel, At::Finalized).await?;
 				self.0.payer.observe(&channel, info.as_ref());
 				let mut known = self.0.payer.channels().into_iter();
 				let shortfall = known
 					.find(|known| known.id == channel)
 					.map_or(0, |known| known.signed.saturating_sub(known.deposit));
+				if shortfall == 0 && !waited {
+					// Topped up a moment ago: the payee reads a channel again only after a while.
+					tokio::time::sleep(TOP_UP_SEEN).await;
+					waited = true;
+					continue;
+				}
 				return Err(match shortfall {
 					0 => HttpError::Refused(Box::new(problem)),
 					_ => HttpError::TopUpNeeded { channel, shortfall },
@@ -417,7 +471,7 @@ impl PaidClient {
 			{
 				// The chain is asked, not believed to be as the payee says: a channel that is not open
 				// is passed over from now on, so that the caller can go on with another.
-				let channel = payment.signed().voucher.channel;
+				let channel = payment.lane().channel;
 				let info = self.0.chain.channel(channel, At::Finalized).await?;
 				self.0.payer.observe(&channel, info.as_ref());
 				return Err(match info {
@@ -450,14 +504,18 @@ impl PaidClient {
 		Ok(())
 	}
 
-	/// Signs, and reads the deposit again if it does not suffice: the channel may have been topped up.
+	/// Signs, on a lane that is free, and reads the channel again if its deposit or its cap does not
+	/// suffice: it may have been topped up, or more was settled.
 	async fn pay(&self, channel: &ChannelId, price: Balance) -> Result<Payment, HttpError> {
-		match self.0.payer.pay(channel, 0, price).await {
-			Err(PayError::Refused(Refusal::DepositTooLow { .. })) => {
-				if let Some(info) = self.0.chain.channel(*channel, At::Finalized).await? {
-					self.0.payer.set_deposit(channel, info.deposit)?;
+		let Inner { payer, chain, .. } = self.0.as_ref();
+		match payer.pay_any(channel, price, None).await {
+			Err(PayError::Refused(Refusal::DepositTooLow { .. } | Refusal::AboveCap { .. })) => {
+				payer.note_block(chain.block(At::Best).await?.number);
+				let info = chain.channel(*channel, At::Finalized).await?;
+				if let Some(info) = info {
+					payer.observe(channel, Some(&info));
 				}
-				self.0.payer.pay(channel, 0, price).await.map_err(|error| short(*channel, error))
+				payer.pay_any(channel, price, None).await.map_err(|error| short(*channel, error))
 			},
 			other => Ok(other?),
 		}
@@ -498,11 +556,11 @@ impl PaidClient {
 	) -> Option<PaymentReceipt> {
 		let receipt = PaymentReceipt::parse(header.to_str().ok()?).ok()?;
 		let payload = receipt.payload().ok()?;
-		let voucher = &payment.signed().voucher;
+		let at = payment.lane();
 		let asked = request_hash(request.method.as_str(), &request.path_and_query(), &request.body);
-		let fits = payload.channel == voucher.channel
-			&& payload.lane == voucher.lane
-			&& payload.cumulative == voucher.cumulative
+		let fits = payload.channel == at.channel
+			&& payload.lane == at.lane
+			&& payload.cumulative == payment.proof().amount()
 			&& payload.request == asked
 			&& payload.response == response_hash(reply.status.as_u16(), &reply.body)
 			&& receipt.verify(&terms.payee, self.0.payer.domain());
@@ -673,7 +731,7 @@ fn unpaid(reply: Reply) -> PaidResponse {
 
 fn paid(reply: Reply, payment: Payment, receipt: Option<PaymentReceipt>) -> PaidResponse {
 	let price = payment.price();
-	let channel = payment.signed().voucher.channel;
+	let channel = payment.lane().channel;
 	// What does not prove that this call was answered does not free the next voucher.
 	if receipt.is_some() {
 		payment.acknowledge();

@@ -21,6 +21,8 @@
 	deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+pub mod agreement;
+pub mod allowance;
 pub mod chain;
 pub mod config;
 pub mod http;
@@ -30,6 +32,8 @@ pub mod payer;
 pub mod payment;
 pub mod settle;
 pub mod store;
+pub mod ticks;
+pub mod verify;
 pub mod voucher;
 
 pub use stoa_primitives as primitives;

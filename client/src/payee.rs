@@ -17,31 +17,44 @@
 //! with is read in full, and tells nobody but the holder of the voucher key what was paid so far.
 
 mod cache;
+mod channel;
+mod claims;
+mod consent;
+mod desk;
+mod facts;
 pub mod machine;
+mod reading;
+mod rows;
+mod rules;
+pub mod ticks;
 
 pub use cache::ResponseCache;
-pub use machine::{Assessment, Record, Rejection, Rules, Unsettled};
+pub use claims::Unsettled;
+pub use desk::TickTicket;
+pub use rules::{Assessment, Record, Rejection, Rules};
+pub use ticks::{TickPayment, TickVerdict};
 
 use crate::{
 	chain::{to_hex, At, BlockRef, ChainError, ChainView, ChannelInfo},
 	store::{bind_chain, Anchor, Committer, Store, StoreError, Table, Write},
+	verify::{Check, Verifier},
 	voucher::{LaneKey, SignedVoucher},
 };
-use codec::{Decode, Encode};
-use futures::{stream, StreamExt};
-use machine::Machine;
+use desk::Flushing;
+use machine::{Machine, Weighed};
+use rows::Row;
 use std::{
 	collections::HashMap,
 	sync::{
-		atomic::{AtomicU32, Ordering},
+		atomic::{AtomicU32, AtomicU64, Ordering},
 		Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 	},
 	time::{Duration, Instant},
 };
 use stoa_primitives::{
 	channel::{ChannelId, MIN_GRACE},
-	keys::Key,
-	payload::Domain,
+	keys::{Key, KeySignature},
+	payload::{Domain, Payload},
 	AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS, HOURS,
 };
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore};
@@ -64,6 +77,12 @@ const PASS: usize = 256;
 /// end.
 const RECHECK: Duration = Duration::from_millis(BLOCK_MILLIS / 8);
 
+/// How soon a channel may be read again because a signature does not fit.
+const KEY_RECHECK: Duration = Duration::from_millis(3 * BLOCK_MILLIS);
+
+/// How often a voucher waits for ticks on its lane to become durable.
+const MAX_FLUSHES: usize = 16;
+
 /// How a payee works.
 #[derive(Clone, Debug)]
 pub struct PayeeConfig {
@@ -74,6 +93,9 @@ pub struct PayeeConfig {
 	pub max_age: Duration,
 	/// How long a call waits for another one on the same lane.
 	pub lane_wait: Duration,
+	/// What may be served for ticks that are not durable yet, in units of the asset: what the payee
+	/// loses, at most, when its process or disk dies. Nothing unless the caller chooses otherwise.
+	pub max_unflushed: Balance,
 }
 
 impl PayeeConfig {
@@ -84,6 +106,7 @@ impl PayeeConfig {
 			rules: Rules { payee, asset, min_grace: MIN_GRACE, settle_horizon: HOURS },
 			max_age: Duration::from_secs(60),
 			lane_wait: Duration::from_secs(30),
+			max_unflushed: 0,
 		}
 	}
 }
@@ -107,6 +130,10 @@ pub enum PayeeError {
 	/// another payee. They are kept.
 	#[error("the store has vouchers for another payee or in another asset, of channel {}", to_hex(.0))]
 	Foreign(ChannelId),
+	/// The disk has failed before these ticks were durable: they were not accepted, and can be presented
+	/// again.
+	#[error("ticks were taken back, since they could not be kept")]
+	TakenBack,
 	/// The process is shutting down.
 	#[error("the payee is shutting down")]
 	Stopped,
@@ -152,21 +179,8 @@ pub struct Totals {
 	pub unsettled: Balance,
 }
 
-#[derive(Clone, Debug, Decode, Encode)]
-enum Row {
-	/// Does not say when the channel was there, so it is kept until the channel is seen once more.
-	#[codec(index = 1)]
-	V1(Record),
-	#[codec(index = 2)]
-	V2 {
-		record: Record,
-		/// The latest finalized block that was known to have the channel.
-		seen: Option<BlockNumber>,
-	},
-}
-
 /// When a channel was last read.
-type Check = Arc<AsyncMutex<Option<Instant>>>;
+type LastRead = Arc<AsyncMutex<Option<Instant>>>;
 
 /// The two blocks that channels are read at.
 #[derive(Clone, Copy)]
@@ -182,9 +196,16 @@ struct Inner {
 	anchor: Anchor,
 	committer: Committer,
 	machine: RwLock<Machine>,
+	verifier: Verifier,
+	started: Instant,
 	best: AtomicU32,
+	/// How many batches of ticks were accepted; changes under the machine's lock.
+	batches: AtomicU64,
+	/// How often ticks were taken back; changes under the machine's lock.
+	taken_back: AtomicU64,
+	flushing: AsyncMutex<Flushing>,
 	/// Of known channels only.
-	checks: Mutex<HashMap<ChannelId, Check>>,
+	checks: Mutex<HashMap<ChannelId, LastRead>>,
 	/// When the chain said of an id that there is no such channel of this payee's.
 	absent: Mutex<HashMap<ChannelId, Instant>>,
 	/// The last channel of the last pass of [`Payee::refresh_due`].
@@ -207,8 +228,8 @@ pub enum Checked {
 #[derive(Clone, Debug)]
 pub struct Verified {
 	signed: SignedVoucher,
-	/// The key that the signature is of.
-	key: Key,
+	/// The key that the signature is of; `None` for the very signature that was accepted before.
+	key: Option<Key>,
 }
 
 impl Verified {
@@ -239,17 +260,14 @@ impl Payee {
 		let genesis = chain.genesis();
 		bind_chain(store.as_ref(), genesis)?;
 		let mut machine = Machine::new(config.rules.clone(), Domain::channels(genesis));
-		for (key, value) in store.scan(Table::Payee)? {
-			let malformed = || StoreError::Malformed(Table::Payee);
-			let row = Row::decode(&mut value.as_slice()).map_err(|_| malformed())?;
-			let (record, seen) = match row {
-				Row::V1(record) => (record, None),
-				Row::V2 { record, seen } => (record, seen),
-			};
-			if LaneKey::from_bytes(&key) != Some(record.voucher.lane()) {
-				return Err(malformed().into());
-			}
+		for (record, seen) in rows::records(store.as_ref())? {
 			machine.restore(record, seen);
+		}
+		for (id, root, digest) in rows::roots(store.as_ref())? {
+			machine.restore_root(id, root, digest);
+		}
+		for (id, until) in rows::consents(store.as_ref())? {
+			machine.restore_consent(id, until);
 		}
 		let best = chain.block(At::Best).await?.number;
 		let anchor = Anchor::load(store.as_ref())?;
@@ -260,7 +278,12 @@ impl Payee {
 			anchor,
 			committer,
 			machine: RwLock::new(machine),
+			verifier: Verifier::default(),
+			started: Instant::now(),
 			best: AtomicU32::new(best),
+			batches: AtomicU64::new(0),
+			taken_back: AtomicU64::new(0),
+			flushing: AsyncMutex::default(),
 			checks: Mutex::default(),
 			absent: Mutex::default(),
 			cursor: Mutex::default(),
@@ -285,7 +308,7 @@ impl Payee {
 		self.0.turns.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
-	fn checks(&self) -> MutexGuard<'_, HashMap<ChannelId, Check>> {
+	fn checks(&self) -> MutexGuard<'_, HashMap<ChannelId, LastRead>> {
 		self.0.checks.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
@@ -318,9 +341,26 @@ impl Payee {
 		self.machine().info(id).cloned()
 	}
 
-	/// Claims that are worth submitting, in the order that a batch needs.
+	/// What the payer has allowed on each lane of a channel, as far as it was accepted.
+	pub fn records(&self, id: &ChannelId) -> Vec<Record> {
+		let machine = self.machine();
+		machine.lanes(id).iter().filter_map(|at| machine.record(at)).cloned().collect()
+	}
+
+	/// Whether the payee may be paid by what `key` signs on this channel: by it or by the key that it has
+	/// replaced.
+	pub fn is_key(&self, id: &ChannelId, key: &Key) -> bool {
+		self.machine().has_key(id, key)
+	}
+
+	/// All claims, in the order that a batch needs.
 	pub fn unsettled(&self) -> Vec<Unsettled> {
-		self.machine().unsettled()
+		self.machine().unsettled(self.best_block())
+	}
+
+	/// As [`Payee::unsettled`], but no more of each channel than its velocity cap lets the next block pay.
+	pub fn payable(&self) -> Vec<Unsettled> {
+		self.machine().payable(self.best_block())
 	}
 
 	/// Sums over all channels.
@@ -328,7 +368,7 @@ impl Payee {
 		let machine = self.machine();
 		let (channels, vouchers, earned) = machine.sums();
 		let unsettled = machine
-			.unsettled()
+			.unsettled(self.best_block())
 			.iter()
 			.fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
 		Totals { channels, vouchers, earned, unsettled }
@@ -357,33 +397,71 @@ impl Payee {
 	) -> Result<Checked, PayeeError> {
 		let id = signed.voucher.channel;
 		self.refresh(&id, self.max_age(&id)).await?;
-		let mut checked = self.judge(signed, price);
-		// The channel may have changed since it was read: opened, topped up, kept open.
-		let chain_may_differ = matches!(
-			&checked,
-			Checked::Rejected(
-				Rejection::UnknownChannel | Rejection::AboveDeposit { .. } | Rejection::Closing
-			)
-		);
-		if chain_may_differ {
-			self.refresh(&id, RECHECK).await?;
-			checked = self.judge(signed, price);
+		let checked = self.judge(signed, price).await;
+		let Checked::Rejected(rejection) = &checked else { return Ok(checked) };
+		if !self.refresh_for(&id, rejection).await? {
+			return Ok(checked);
 		}
-		Ok(checked)
+		Ok(self.judge(signed, price).await)
 	}
 
-	fn judge(&self, signed: &SignedVoucher, price: Balance) -> Checked {
-		let machine = self.machine();
-		// Which request it pays for changes nothing about whether the voucher is good.
-		let assessment = machine.assess(signed, price, &[0; 32], self.best_block());
-		match (assessment, machine.info(&signed.voucher.channel)) {
-			(Assessment::Fresh(_) | Assessment::Replay { .. }, Some(info)) => {
-				Checked::Valid(Verified { signed: *signed, key: info.key })
+	/// Reads a channel again if the chain may have changed so that what was refused fits by now. Returns
+	/// whether it did.
+	async fn refresh_for(&self, id: &ChannelId, rejection: &Rejection) -> Result<bool, PayeeError> {
+		match rejection {
+			// Opened, topped up, kept open, capped less tightly.
+			Rejection::UnknownChannel
+			| Rejection::AboveDeposit { .. }
+			| Rejection::AboveCap { .. }
+			| Rejection::Consented { .. }
+			| Rejection::Closing => self.refresh(id, RECHECK).await?,
+			// The key may have been replaced. Anybody can sign badly: that is for the limits of strangers.
+			Rejection::BadSignature => {
+				let _permit = self.0.lookups.acquire().await.map_err(|_| PayeeError::Stopped)?;
+				self.refresh(id, KEY_RECHECK).await?;
 			},
-			(Assessment::Rejected(rejection), _) => Checked::Rejected(rejection),
-			// After a read, a channel that is still not synced does not exist.
-			_ => Checked::Rejected(Rejection::UnknownChannel),
+			_ => return Ok(false),
 		}
+		Ok(true)
+	}
+
+	async fn judge(&self, signed: &SignedVoucher, price: Balance) -> Checked {
+		let now = self.best_block();
+		// Which request it pays for changes nothing about whether the voucher is good.
+		let weighed = self.machine().weigh(signed, price, &[0; 32], now);
+		let (key, assessment) = match weighed {
+			// After a read, a channel that is still not synced does not exist.
+			Weighed::NotSynced => return Checked::Rejected(Rejection::UnknownChannel),
+			Weighed::Settled(assessment) => (None, assessment),
+			Weighed::If(keys, assessment) => {
+				let key = self.signer(&keys, &signed.voucher, &signed.signature).await;
+				(key, self.machine().conclude(signed, assessment, key.as_ref(), now))
+			},
+		};
+		match assessment {
+			Assessment::Fresh(_) | Assessment::Replay { .. } => {
+				Checked::Valid(Verified { signed: *signed, key })
+			},
+			Assessment::Rejected(rejection) => Checked::Rejected(rejection),
+			Assessment::NotSynced => Checked::Rejected(Rejection::UnknownChannel),
+		}
+	}
+
+	/// Which of the keys has signed a payload.
+	async fn signer(
+		&self,
+		keys: &[Key],
+		payload: &impl Payload,
+		signature: &KeySignature,
+	) -> Option<Key> {
+		let message = payload.to_bytes(&self.domain());
+		for key in keys {
+			let check = Check { key: *key, message: message.clone(), signature: *signature };
+			if self.0.verifier.verify(check).await {
+				return Some(*key);
+			}
+		}
+		None
 	}
 
 	/// Judges a checked voucher again, now that it is to pay `price` for `request`. With
@@ -415,17 +493,42 @@ impl Payee {
 					.map_err(|_| PayeeError::Busy)?
 			},
 		};
-		Ok(match self.assess(verified, price, &request) {
-			Assessment::Fresh(record) => {
-				Decision::Reserved(Reservation { payee: self.clone(), record, turn })
+		for _ in 0..MAX_FLUSHES {
+			match self.hold(verified, price, &request) {
+				Ok((hold, record)) => {
+					return Ok(Decision::Reserved(Reservation { hold, record, turn }));
+				},
+				Err(Some(other)) => return Ok(decided(other)),
+				// What the record says was earned must not be taken back.
+				Err(None) => self.flush_all().await?,
+			}
+		}
+		Err(PayeeError::Busy)
+	}
+
+	/// Keeps the lane of a voucher that is good. Nothing as an error means that the lane has ticks that
+	/// are not durable.
+	fn hold(
+		&self,
+		verified: &Verified,
+		price: Balance,
+		request: &[u8; 32],
+	) -> Result<(Hold, Record), Option<Assessment>> {
+		let Verified { signed, key } = verified;
+		let at = signed.lane();
+		let mut machine = self.machine_mut();
+		match machine.assess_verified(signed, key.as_ref(), price, request, self.best_block()) {
+			Assessment::Fresh(record) => match machine.hold(&at) {
+				true => Ok((Hold { payee: self.clone(), at }, record)),
+				false => Err(None),
 			},
-			other => decided(other),
-		})
+			other => Err(Some(other)),
+		}
 	}
 
 	fn assess(&self, verified: &Verified, price: Balance, request: &[u8; 32]) -> Assessment {
 		let Verified { signed, key } = verified;
-		self.machine().assess_verified(signed, Some(key), price, request, self.best_block())
+		self.machine().assess_verified(signed, key.as_ref(), price, request, self.best_block())
 	}
 
 	/// Accepts a voucher durably, for services that have nothing to do between the check and the
@@ -450,219 +553,11 @@ impl Payee {
 			Decision::Rejected(rejection) => Accepted::Rejected(rejection),
 		})
 	}
+}
 
-	/// For how long the state of a channel is believed.
-	fn max_age(&self, id: &ChannelId) -> Duration {
-		let grace =
-			self.machine().info(id).map_or(self.0.config.rules.min_grace, |info| info.grace);
-		let eighth = Duration::from_millis(BLOCK_MILLIS.saturating_mul(u64::from(grace / 8)));
-		self.0.config.max_age.min(eighth)
-	}
-
-	/// Reads a channel again if the last read is older than `max_age`. Of an unknown one, no more is
-	/// read than whether there is such a channel.
-	async fn refresh(&self, id: &ChannelId, max_age: Duration) -> Result<(), PayeeError> {
-		if self.machine().knows(id) || self.exists(id).await? {
-			self.read(id, max_age, None).await?;
-		}
-		Ok(())
-	}
-
-	/// Whether there is such a channel of this payee's. One read; none if the chain has just said no.
-	async fn exists(&self, id: &ChannelId) -> Result<bool, PayeeError> {
-		if self.is_absent(id) {
-			return Ok(false);
-		}
-		let _permit = self.0.lookups.acquire().await.map_err(|_| PayeeError::Stopped)?;
-		// Another call may have asked for the same channel while this one waited.
-		if self.machine().knows(id) {
-			return Ok(true);
-		}
-		if self.is_absent(id) {
-			return Ok(false);
-		}
-		let info = self.0.chain.channel(*id, At::Finalized).await?;
-		let exists = info.is_some_and(|info| self.is_ours(&info));
-		if !exists {
-			let mut absent = self.absent();
-			if absent.len() >= MAX_ABSENT {
-				absent.retain(|_, at| at.elapsed() < RECHECK);
-			}
-			// When there are too many all the same, the limit on reads has to do.
-			if absent.len() < MAX_ABSENT {
-				absent.insert(*id, Instant::now());
-			}
-		}
-		Ok(exists)
-	}
-
-	fn is_absent(&self, id: &ChannelId) -> bool {
-		self.absent().get(id).is_some_and(|at| at.elapsed() < RECHECK)
-	}
-
-	fn is_ours(&self, info: &ChannelInfo) -> bool {
-		let rules = &self.0.config.rules;
-		info.payee == rules.payee && info.asset == rules.asset
-	}
-
-	/// Makes sure that the chain is still the one that the store was written for. Returns its last
-	/// finalized block.
-	pub(crate) async fn verify_chain(&self) -> Result<BlockRef, PayeeError> {
-		let Inner { chain, anchor, committer, .. } = self.0.as_ref();
-		let finalized = chain.block(At::Finalized).await?;
-		anchor.verify::<PayeeError>(chain.as_ref(), finalized.number, committer).await?;
-		Ok(finalized)
-	}
-
-	async fn heads(&self) -> Result<Heads, PayeeError> {
-		let at = Instant::now();
-		// Finalized first: what is then read at the best block is never older. A node may have come back
-		// with another chain at any time.
-		let finalized = self.verify_chain().await?;
-		let best = self.0.chain.block(At::Best).await?;
-		self.0.best.fetch_max(best.number, Ordering::Relaxed);
-		Ok(Heads { finalized, best, at })
-	}
-
-	/// Reads a channel at `heads`, or at new ones, if the last read is older than `max_age`.
-	async fn read(
-		&self,
-		id: &ChannelId,
-		max_age: Duration,
-		heads: Option<Heads>,
-	) -> Result<(), PayeeError> {
-		let check = self.checks().entry(*id).or_default().clone();
-		let mut last = check.lock().await;
-		// Nothing is read from older blocks than the last time.
-		let fresh =
-			|at: Instant| at.elapsed() < max_age || heads.is_some_and(|heads: Heads| heads.at < at);
-		if last.is_some_and(fresh) {
-			return Ok(());
-		}
-		let _permit = self.0.reads.acquire().await.map_err(|_| PayeeError::Stopped)?;
-		let heads = match heads {
-			Some(heads) => heads,
-			None => self.heads().await?,
-		};
-		let chain = &self.0.chain;
-		let info = chain.channel(*id, At::Hash(heads.finalized.hash)).await?;
-		let newest = chain.channel(*id, At::Hash(heads.best.hash)).await?;
-		// Nothing is kept of channels that pay somebody else or in another asset: else anybody could
-		// fill the memory with them.
-		let info = match info {
-			Some(info) if !self.is_ours(&info) => {
-				// It has not ended, so its vouchers must stay.
-				if !self.machine().lanes(id).is_empty() {
-					return Err(PayeeError::Foreign(*id));
-				}
-				None
-			},
-			info => info,
-		};
-		let known = {
-			let mut machine = self.machine_mut();
-			machine.sync(*id, heads.finalized.number, info, newest.as_ref());
-			machine.knows(id)
-		};
-		*last = Some(heads.at);
-		if !known {
-			self.checks().remove(id);
-		}
-		Ok(())
-	}
-
-	/// The channels whose state has aged, in ascending order.
-	fn due(&self) -> Vec<ChannelId> {
-		let mut ids: Vec<ChannelId> = self.machine().channels().copied().collect();
-		ids.retain(|id| {
-			let max_age = self.max_age(id);
-			match self.checks().get(id).map(|check| check.try_lock().map(|last| *last)) {
-				Some(Ok(Some(last))) => last.elapsed() >= max_age,
-				Some(Ok(None)) | None => true,
-				// It is being read.
-				Some(Err(_)) => false,
-			}
-		});
-		ids.sort_unstable();
-		ids
-	}
-
-	/// Reads channels again whose state has aged, at most `limit` of them, and forgets those that have
-	/// ended, also if they ended before the start. Returns whether there are more.
-	///
-	/// # Errors
-	///
-	/// The first read that failed; the others were made.
-	pub async fn refresh_due(&self, limit: usize) -> Result<bool, PayeeError> {
-		let mut due = self.due();
-		let more = due.len() > limit;
-		{
-			// Each pass goes on where the last one ended, so that channels whose reads fail are not
-			// all that is ever tried.
-			let mut cursor = self.0.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-			let next = due.partition_point(|id| *id <= *cursor);
-			due.rotate_left(next);
-			due.truncate(limit);
-			if let Some(last) = due.last() {
-				*cursor = *last;
-			}
-		}
-		self.pass(&due).await?;
-		Ok(more)
-	}
-
-	/// Reads every channel again whose state has aged, and forgets those that have ended.
-	///
-	/// # Errors
-	///
-	/// The first read that failed; the others were made.
-	pub async fn refresh_all(&self) -> Result<(), PayeeError> {
-		let mut outcome = Ok(());
-		for ids in self.due().chunks(PASS) {
-			outcome = outcome.and(self.pass(ids).await);
-		}
-		outcome
-	}
-
-	async fn pass(&self, ids: &[ChannelId]) -> Result<(), PayeeError> {
-		if ids.is_empty() {
-			return Ok(());
-		}
-		let heads = self.heads().await?;
-		let outcomes: Vec<_> = stream::iter(ids.to_vec())
-			.map(|id| async move { self.read(&id, self.max_age(&id), Some(heads)).await })
-			.buffer_unordered(PARALLEL_READS)
-			.collect()
-			.await;
-		let ended = self.machine().ended();
-		for id in ended {
-			self.forget(&id).await?;
-		}
-		outcomes.into_iter().collect()
-	}
-
-	/// Raises what the chain has settled on a lane.
-	pub(crate) fn note_settled(&self, at: &LaneKey, settled: Balance) {
-		self.machine_mut().note_settled(at, settled);
-	}
-
-	/// Removes the records of a channel that has ended: nothing can be claimed from it any more.
-	async fn forget(&self, id: &ChannelId) -> Result<(), PayeeError> {
-		let lanes = self.machine().lanes(id);
-		let writes = lanes
-			.iter()
-			.map(|at| Write { table: Table::Payee, key: at.to_bytes().to_vec(), value: None })
-			.collect();
-		self.0.committer.commit(writes).await?;
-		tracing::info!(channel = to_hex(id), "a channel has ended; its records are forgotten");
-		self.machine_mut().forget(id);
-		self.checks().remove(id);
-		let mut turns = self.turns();
-		for at in lanes {
-			turns.remove(&at);
-		}
-		Ok(())
-	}
+/// Milliseconds; an age that no process reaches stands for longer times.
+fn millis(time: Duration) -> u64 {
+	u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn decided(assessment: Assessment) -> Decision {
@@ -676,9 +571,21 @@ fn decided(assessment: Assessment) -> Decision {
 	}
 }
 
+/// Keeps ticks off a lane while a voucher is being served on it.
+struct Hold {
+	payee: Payee,
+	at: LaneKey,
+}
+
+impl Drop for Hold {
+	fn drop(&mut self) {
+		self.payee.machine_mut().release(&self.at);
+	}
+}
+
 /// A voucher that is good, on a lane that waits for it.
 pub struct Reservation {
-	payee: Payee,
+	hold: Hold,
 	record: Record,
 	turn: OwnedMutexGuard<()>,
 }
@@ -698,15 +605,14 @@ impl Reservation {
 	/// [`PayeeError`]; then the answer must not leave.
 	pub async fn commit(self) -> Result<Record, PayeeError> {
 		tokio::spawn(async move {
-			let Self { payee, record, turn } = self;
-			let seen = payee.machine().seen(&record.voucher.voucher.channel);
-			let write = Write {
-				table: Table::Payee,
-				key: record.voucher.lane().to_bytes().to_vec(),
-				value: Some(Row::V2 { record: record.clone(), seen }.encode()),
-			};
+			let Self { hold, record, turn } = self;
+			let (payee, at) = (&hold.payee, hold.at);
+			let seen = payee.machine().seen(&at.channel);
+			let row = Row::V3 { record: record.clone(), seen };
+			let write = Write::put(Table::Payee, &at.to_bytes(), &row);
 			payee.0.committer.commit(vec![write]).await?;
 			let applied = payee.machine_mut().apply(record.clone());
+			drop(hold);
 			drop(turn);
 			if applied {
 				Ok(record)

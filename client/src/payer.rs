@@ -10,25 +10,29 @@
 //! the payee's word is taken; but what no answer came for is added up per channel, kept in the store,
 //! and once it is above the limit nothing more is signed: [`Refusal::Unanswered`].
 
+mod book;
 pub mod machine;
+mod payment;
+pub mod recovery;
+pub mod top_up;
 
-pub use machine::{LaneState, Policy, Refusal, Terms};
+pub use machine::{LaneState, Policy, Refusal, Terms, TickTerms};
+pub use payment::Payment;
 
 use crate::{
-	chain::{to_hex, At, ChainError, ChainView, ChannelInfo, Phase},
+	agreement::{Disagreement, SignedConsent},
+	chain::{to_hex, At, BlockRef, ChainError, ChainView, ChannelInfo, Phase},
 	keys::VoucherKey,
 	payment::ChannelProof,
 	store::{bind_chain, Anchor, Committer, Store, StoreError, Table, Write},
-	voucher::{LaneKey, SignedVoucher},
+	voucher::LaneKey,
 };
-use codec::{Decode, Encode};
-use machine::{allow_unanswered, correct, next_voucher, settle, Next};
-use std::{
-	collections::{HashMap, HashSet},
-	sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use book::{Book, Channel, ChannelRow, LaneRow};
+use futures::future::select_all;
+use machine::settle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stoa_primitives::{
-	channel::ChannelId, keys::Key, payload::Domain, AccountId, AssetId, Balance, BlockNumber, H256,
+	channel::ChannelId, payload::Domain, AccountId, AssetId, Balance, BlockNumber, H256,
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -75,73 +79,12 @@ pub struct PayerChannel {
 	pub acknowledged: Balance,
 	/// How much of it no answer came for, over all lanes.
 	pub unanswered: Balance,
+	/// How many calls can be under way at the same time.
+	pub lanes: u16,
 	/// Whether the channel's secret key is loaded.
 	pub unlocked: bool,
 	/// Whether the channel is open, as far as is known.
 	pub usable: bool,
-}
-
-#[derive(Clone, Debug, Decode, Encode)]
-enum ChannelRow {
-	#[codec(index = 1)]
-	V1 {
-		payer: AccountId,
-		payee: AccountId,
-		asset: AssetId,
-		key: Key,
-		deposit: Balance,
-		grace: BlockNumber,
-		lanes: u16,
-	},
-}
-
-#[derive(Clone, Debug, Decode, Encode)]
-enum LaneRow {
-	#[codec(index = 1)]
-	V1 { signed: Option<SignedVoucher>, acknowledged: Balance },
-	#[codec(index = 2)]
-	V2 { signed: Option<SignedVoucher>, acknowledged: Balance, unanswered: Balance },
-}
-
-impl LaneRow {
-	fn new(state: &LaneState) -> Self {
-		let LaneState { signed, acknowledged, unanswered } = *state;
-		Self::V2 { signed, acknowledged, unanswered }
-	}
-
-	fn state(self) -> LaneState {
-		match self {
-			Self::V1 { signed, acknowledged } => LaneState { signed, acknowledged, unanswered: 0 },
-			Self::V2 { signed, acknowledged, unanswered } => {
-				LaneState { signed, acknowledged, unanswered }
-			},
-		}
-	}
-}
-
-struct Channel {
-	terms: Terms,
-	lanes: HashMap<u32, LaneState>,
-	/// Cleared when the chain says that the channel is closing or has ended.
-	usable: bool,
-}
-
-#[derive(Default)]
-struct Book {
-	channels: HashMap<ChannelId, Channel>,
-	keys: HashMap<[u8; Key::LEN], VoucherKey>,
-	turns: HashMap<LaneKey, Arc<tokio::sync::Mutex<()>>>,
-	/// Lanes whose last answer is not written down yet.
-	unsaved: HashSet<LaneKey>,
-}
-
-impl Book {
-	/// What no answer came for on a channel.
-	fn unanswered(&self, id: &ChannelId) -> Balance {
-		self.channels.get(id).map_or(0, |channel| {
-			channel.lanes.values().map(|lane| lane.unanswered).fold(0, Balance::saturating_add)
-		})
-	}
 }
 
 struct Inner {
@@ -163,7 +106,7 @@ impl Drop for Inner {
 			.iter()
 			.filter_map(|at| {
 				let state = book.channels.get(&at.channel)?.lanes.get(&at.lane)?;
-				Some(put(Table::Payer, &at.to_bytes(), &LaneRow::new(state)))
+				Some(Write::put(Table::Payer, &at.to_bytes(), &LaneRow::new(state)))
 			})
 			.collect();
 		if writes.is_empty() {
@@ -188,23 +131,7 @@ impl Payer {
 	/// [`PayError::Store`], also when the store belongs to another chain.
 	pub fn new(store: Arc<dyn Store>, genesis: H256, policy: Policy) -> Result<Self, PayError> {
 		bind_chain(store.as_ref(), genesis)?;
-		let mut book = Book::default();
-		for (key, value) in store.scan(Table::Channels)? {
-			let malformed = || StoreError::Malformed(Table::Channels);
-			let id = ChannelId::try_from(key.as_slice()).map_err(|_| malformed())?;
-			let ChannelRow::V1 { payee, asset, key, deposit, lanes, .. } =
-				ChannelRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
-			let terms = Terms { channel: id, payee, asset, key, deposit, lanes };
-			book.channels.insert(id, Channel { terms, lanes: HashMap::new(), usable: true });
-		}
-		for (key, value) in store.scan(Table::Payer)? {
-			let malformed = || StoreError::Malformed(Table::Payer);
-			let lane = LaneKey::from_bytes(&key).ok_or_else(malformed)?;
-			let row = LaneRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
-			if let Some(channel) = book.channels.get_mut(&lane.channel) {
-				channel.lanes.insert(lane.lane, row.state());
-			}
-		}
+		let book = Book::load(store.as_ref())?;
 		let anchor = Anchor::load(store.as_ref())?;
 		let committer = Committer::start(store)?;
 		let domain = Domain::channels(genesis);
@@ -227,6 +154,11 @@ impl Payer {
 	fn book(&self) -> MutexGuard<'_, Book> {
 		// Nothing panics while the lock is held, and each change is one assignment.
 		self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// What writes to the payer's store.
+	fn committer(&self) -> &Committer {
+		&self.0.committer
 	}
 
 	/// The limits in force.
@@ -261,48 +193,62 @@ impl Payer {
 		if key.key() != info.key {
 			return Err(PayError::WrongKey(info.id));
 		}
-		let row = ChannelRow::V1 {
-			payer: info.payer.clone(),
-			payee: info.payee.clone(),
-			asset: info.asset.clone(),
-			key: info.key,
-			deposit: info.deposit,
-			grace: info.grace,
-			lanes: info.lanes,
-		};
-		// All channels that the runtime opens have one lane.
-		let at = LaneKey { channel: info.id, lane: 0 };
-		let _turn = self.turn(at).await;
-		let settled = {
+		let _turns = self.turns(&info.id, info).await;
+		let (row, settled) = {
 			let book = self.book();
-			let known = book.channels.get(&info.id).and_then(|known| known.lanes.get(&at.lane));
+			let known = book.channels.get(&info.id);
+			let mut terms = Terms::new(info, book.now);
+			// What the key before this one has signed is still ours.
+			let before = known.map(|known| &known.terms);
+			let replaced = before.and_then(|before| match before.key == info.key {
+				true => before.retired,
+				false => Some(before.key),
+			});
+			terms.retired = terms.retired.or(replaced);
 			let fresh = LaneState::default();
-			settle(known.unwrap_or(&fresh), info.lane_settled(at.lane))
+			let settled: Vec<_> = (0..u32::from(info.lanes))
+				.filter_map(|lane| {
+					let state = known.and_then(|known| known.lanes.get(&lane));
+					Some((lane, settle(state.unwrap_or(&fresh), info.settled_on(lane))?))
+				})
+				.collect();
+			(ChannelRow::new(terms, info), settled)
 		};
-		let mut writes = vec![put(Table::Channels, &info.id, &row)];
-		writes.extend(
-			settled.as_ref().map(|state| put(Table::Payer, &at.to_bytes(), &LaneRow::new(state))),
-		);
+		let mut writes = vec![Write::put(Table::Channels, &info.id, &row)];
+		writes.extend(settled.iter().map(|(lane, state)| {
+			let at = LaneKey { channel: info.id, lane: *lane };
+			Write::put(Table::Payer, &at.to_bytes(), &LaneRow::new(state))
+		}));
 		self.0.committer.commit(writes).await?;
 		let mut book = self.book();
 		book.keys.insert(info.key.to_bytes(), key);
-		let terms = Terms {
-			channel: info.id,
-			payee: info.payee.clone(),
-			asset: info.asset.clone(),
-			key: info.key,
-			deposit: info.deposit,
-			lanes: info.lanes,
-		};
-		if settled.is_some() {
-			book.unsaved.remove(&at);
+		for (lane, _) in &settled {
+			book.unsaved.remove(&LaneKey { channel: info.id, lane: *lane });
 		}
-		let lanes = book.channels.remove(&info.id).map(|known| known.lanes);
-		let mut lanes = lanes.unwrap_or_default();
-		lanes.extend(settled.map(|state| (at.lane, state)));
-		let usable = info.phase == Phase::Open;
-		book.channels.insert(info.id, Channel { terms, lanes, usable });
+		let known = book.channels.remove(&info.id);
+		let mut channel = known.unwrap_or_else(|| Channel::new(row.terms(info.id)));
+		channel.terms = row.terms(info.id);
+		channel.lanes.extend(settled);
+		channel.usable = info.phase == Phase::Open;
+		book.channels.insert(info.id, channel);
 		Ok(())
+	}
+
+	/// The turns of all lanes that `info` may say something new of.
+	async fn turns(&self, id: &ChannelId, info: &ChannelInfo) -> Vec<OwnedMutexGuard<()>> {
+		let mut turns = Vec::new();
+		for lane in
+			(0..u32::from(info.lanes)).filter(|lane| *lane == 0 || info.settled_on(*lane) > 0)
+		{
+			turns.push(self.turn(LaneKey { channel: *id, lane }).await);
+		}
+		turns
+	}
+
+	/// Takes note of the best block's number: velocity caps leave more with each block.
+	pub fn note_block(&self, now: BlockNumber) {
+		let mut book = self.book();
+		book.now = book.now.max(now);
 	}
 
 	/// Takes over a deposit that was read from the chain, after a top-up.
@@ -320,12 +266,35 @@ impl Payer {
 	/// Takes over what the chain says of a channel; `None` or a requested close makes
 	/// [`Payer::find`] pass it over until it is seen or added as open again.
 	pub fn observe(&self, channel: &ChannelId, info: Option<&ChannelInfo>) {
-		if let Some(known) = self.book().channels.get_mut(channel) {
+		let mut book = self.book();
+		let now = book.now;
+		if let Some(known) = book.channels.get_mut(channel) {
 			known.usable = info.is_some_and(|info| info.phase == Phase::Open);
 			if let Some(info) = info {
-				known.terms.deposit = info.deposit;
+				let Terms { deposit, limit, revoked, .. } = Terms::new(info, now);
+				(known.terms.deposit, known.terms.limit) = (deposit, limit);
+				known.terms.revoked = revoked;
 			}
 		}
+	}
+
+	/// Whether an agreement of the payee's to a close fits what was paid on the channel: no more than was
+	/// signed, and beyond what was answered no more than [`Policy::max_unanswered`]. `info` is the channel
+	/// at block `now`.
+	///
+	/// # Errors
+	///
+	/// [`Disagreement`].
+	pub fn check_consent(
+		&self,
+		signed: &SignedConsent,
+		info: &ChannelInfo,
+		now: BlockRef,
+	) -> Result<(), Disagreement> {
+		let known = self.channels().into_iter().find(|known| known.id == info.id);
+		let known = known.ok_or(Disagreement::Other)?;
+		let answered = known.acknowledged.saturating_add(self.policy().max_unanswered);
+		signed.check(info, known.signed.min(answered), now, &self.0.domain)
 	}
 
 	/// Forgets a channel that has ended.
@@ -340,12 +309,9 @@ impl Payer {
 			.get(id)
 			.map(|channel| channel.lanes.keys().copied().collect())
 			.unwrap_or_default();
-		let mut writes = vec![Write { table: Table::Channels, key: id.to_vec(), value: None }];
-		writes.extend(lanes.into_iter().map(|lane| Write {
-			table: Table::Payer,
-			key: LaneKey { channel: *id, lane }.to_bytes().to_vec(),
-			value: None,
-		}));
+		let mut writes = vec![Write::remove(Table::Channels, id)];
+		let rows = lanes.into_iter().map(|lane| LaneKey { channel: *id, lane }.to_bytes());
+		writes.extend(rows.map(|key| Write::remove(Table::Payer, &key)));
 		self.0.committer.commit(writes).await?;
 		let mut book = self.book();
 		book.channels.remove(id);
@@ -371,6 +337,7 @@ impl Payer {
 					signed: sum(LaneState::signed_amount),
 					acknowledged: sum(|lane| lane.acknowledged),
 					unanswered: sum(|lane| lane.unanswered),
+					lanes: channel.terms.lanes,
 					unlocked: book.keys.contains_key(&channel.terms.key.to_bytes()),
 					usable: channel.usable,
 				}
@@ -406,52 +373,68 @@ impl Payer {
 		lane: u32,
 		price: Balance,
 	) -> Result<Payment, PayError> {
-		let at = LaneKey { channel: *channel, lane };
-		let turn = self.turn(at).await;
-		let (signed, fresh) = self.sign_next(at, price).await?;
-		Ok(Payment { payer: self.clone(), price, signed, fresh, corrected: false, turn })
+		let turn = self.turn(LaneKey { channel: *channel, lane }).await;
+		Payment::make(self.clone(), *channel, lane, price, None, turn).await
 	}
 
-	/// The voucher to send, and whether it was never sent before. Needs the lane's turn.
-	async fn sign_next(
+	/// As [`Payer::pay`], by a tick: one hash for the payee to check. The commitment is made when there is
+	/// none with ticks of this value left.
+	///
+	/// # Errors
+	///
+	/// [`PayError`]; then nothing was revealed.
+	pub async fn pay_tick(
 		&self,
-		at: LaneKey,
+		channel: &ChannelId,
+		lane: u32,
 		price: Balance,
-	) -> Result<(SignedVoucher, bool), PayError> {
-		let (voucher, state, key) = {
-			let book = self.book();
-			let channel =
-				book.channels.get(&at.channel).ok_or(PayError::UnknownChannel(at.channel))?;
-			let others = channel
-				.lanes
-				.iter()
-				.filter(|(lane, _)| **lane != at.lane)
-				.map(|(_, state)| state.signed_amount())
-				.fold(0, Balance::saturating_add);
-			let fresh = LaneState::default();
-			let state = channel.lanes.get(&at.lane).unwrap_or(&fresh);
-			match next_voucher(&channel.terms, &self.0.policy, state, at.lane, others, price)? {
-				Next::Reuse(signed) => return Ok((signed, false)),
-				Next::Sign(voucher) => {
-					allow_unanswered(&self.0.policy, book.unanswered(&at.channel))?;
-					let key = book
-						.keys
-						.get(&channel.terms.key.to_bytes())
-						.ok_or(PayError::KeyMissing(at.channel))?
-						.clone();
-					(voucher, state.clone(), key)
-				},
-			}
+		ticks: TickTerms,
+	) -> Result<Payment, PayError> {
+		let turn = self.turn(LaneKey { channel: *channel, lane }).await;
+		Payment::make(self.clone(), *channel, lane, price, Some(ticks), turn).await
+	}
+
+	/// As [`Payer::pay`], or [`Payer::pay_tick`] if there are `ticks`, on the first lane that is free; on
+	/// the first that gets free if none is. So calls run in parallel, each with one price at stake.
+	///
+	/// # Errors
+	///
+	/// [`PayError`]; then nothing was signed.
+	pub async fn pay_any(
+		&self,
+		channel: &ChannelId,
+		price: Balance,
+		ticks: Option<TickTerms>,
+	) -> Result<Payment, PayError> {
+		let lanes: Vec<_> = {
+			let mut book = self.book();
+			let known = book.channels.get(channel).ok_or(PayError::UnknownChannel(*channel))?;
+			let terms = &known.terms;
+			let lanes: Vec<u32> =
+				(0..u32::from(terms.lanes)).filter(|lane| !terms.revoked.contains(lane)).collect();
+			let mut turn = |lane| book.turn(LaneKey { channel: *channel, lane });
+			lanes.into_iter().map(|lane| (lane, turn(lane))).collect()
 		};
-		let signed = key.sign_voucher(voucher, &self.0.domain);
-		self.persist(at, LaneState { signed: Some(signed), ..state }).await?;
-		Ok((signed, true))
+		let free = lanes
+			.iter()
+			.find_map(|(lane, turn)| Some((*lane, turn.clone().try_lock_owned().ok()?)));
+		let (lane, turn) = match free {
+			Some(free) => free,
+			None if lanes.is_empty() => return Err(Refusal::LaneRevoked { lane: 0 }.into()),
+			None => {
+				let waiting = lanes
+					.into_iter()
+					.map(|(lane, turn)| Box::pin(async move { (lane, turn.lock_owned().await) }));
+				select_all(waiting).await.0
+			},
+		};
+		Payment::make(self.clone(), *channel, lane, price, ticks, turn).await
 	}
 
 	/// Writes the state, then takes it over. Needs the lane's turn.
 	async fn persist(&self, at: LaneKey, state: LaneState) -> Result<(), PayError> {
 		let row = LaneRow::new(&state);
-		self.0.committer.commit(vec![put(Table::Payer, &at.to_bytes(), &row)]).await?;
+		self.0.committer.commit(vec![Write::put(Table::Payer, &at.to_bytes(), &row)]).await?;
 		let mut book = self.book();
 		book.unsaved.remove(&at);
 		if let Some(channel) = book.channels.get_mut(&at.channel) {
@@ -497,85 +480,8 @@ impl Payer {
 	}
 
 	async fn turn(&self, at: LaneKey) -> OwnedMutexGuard<()> {
-		let turn = self.book().turns.entry(at).or_default().clone();
+		let turn = self.book().turn(at);
 		turn.lock_owned().await
-	}
-}
-
-fn put(table: Table, key: &[u8], row: &impl Encode) -> Write {
-	Write { table, key: key.to_vec(), value: Some(row.encode()) }
-}
-
-/// A signed voucher on its way, which holds its lane until it is acknowledged or dropped.
-pub struct Payment {
-	payer: Payer,
-	price: Balance,
-	signed: SignedVoucher,
-	fresh: bool,
-	corrected: bool,
-	turn: OwnedMutexGuard<()>,
-}
-
-impl Payment {
-	/// What to send.
-	pub fn signed(&self) -> &SignedVoucher {
-		&self.signed
-	}
-
-	/// What the call costs.
-	pub fn price(&self) -> Balance {
-		self.price
-	}
-
-	/// The payee has answered, and its receipt fits: the voucher is used up.
-	///
-	/// This is written down together with the next voucher, or when the last handle of the payer is
-	/// dropped. If the process is killed before, the next payment repeats this voucher, and the payee's
-	/// statement about it, which carries our own signature, puts things right; it then counts as
-	/// unanswered.
-	pub fn acknowledge(self) {
-		let at = self.signed.lane();
-		let mut book = self.payer.book();
-		let Some(channel) = book.channels.get_mut(&at.channel) else { return };
-		if let Some(state) = channel.lanes.get_mut(&at.lane) {
-			state.acknowledged = state.acknowledged.max(self.signed.voucher.cumulative);
-			book.unsaved.insert(at);
-		}
-	}
-
-	/// The payee says that `statement`, a voucher of ours, is used up already. If our signature
-	/// proves it, signs the voucher that follows.
-	///
-	/// A payee that claims the very voucher it has just received for the first time, without having
-	/// answered, is not believed: else it could ask for one unit after the other within one call. For
-	/// the same reason one payment is corrected at most once. A voucher that was sent in an earlier
-	/// call may have been answered, so there the payee is believed, up to [`Policy::max_unanswered`]
-	/// over the channel's life.
-	///
-	/// # Errors
-	///
-	/// [`PayError::Unproven`], [`Refusal::Unanswered`], or what forbids the next voucher.
-	pub async fn correct(self, statement: &SignedVoucher) -> Result<Self, PayError> {
-		let claimed = statement.voucher.cumulative;
-		if self.corrected || (self.fresh && claimed <= self.signed.voucher.cumulative) {
-			return Err(PayError::Unproven);
-		}
-		let at = self.signed.lane();
-		let state = {
-			let book = self.payer.book();
-			let channel =
-				book.channels.get(&at.channel).ok_or(PayError::UnknownChannel(at.channel))?;
-			let before = channel.lanes.get(&at.lane).cloned().unwrap_or_default();
-			let state = correct(&channel.terms, &self.payer.0.domain, at.lane, &before, statement)
-				.ok_or(PayError::Unproven)?;
-			let others = book.unanswered(&at.channel).saturating_sub(before.unanswered);
-			allow_unanswered(self.payer.policy(), others.saturating_add(state.unanswered))?;
-			state
-		};
-		self.payer.persist(at, state).await?;
-		let (signed, fresh) = self.payer.sign_next(at, self.price).await?;
-		let Self { payer, price, turn, .. } = self;
-		Ok(Self { payer, price, signed, fresh, corrected: true, turn })
 	}
 }
 

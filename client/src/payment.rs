@@ -13,14 +13,19 @@
 mod header;
 mod problem;
 mod proof;
+mod status;
+mod tick;
 mod time;
 
 pub use header::{parse_challenges, HeaderError};
 pub use problem::{Problem, ProblemType};
 pub use proof::{ChannelProof, PROOF_HEADER, PROOF_WINDOW};
+pub use status::{ChannelStatus, LaneStatus};
+pub use tick::{CommitPayload, TickPayload};
 pub use time::{format_time, parse_time};
 
 use crate::{
+	allowance::Allowance,
 	chain::{parse_hash, to_hex},
 	keys::{format_account, parse_account},
 	voucher::SignedVoucher,
@@ -286,13 +291,23 @@ impl Challenge {
 	}
 }
 
-/// The answer to a challenge: one voucher.
+/// The answer to a challenge: one payment.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Credential {
 	/// The challenge, unchanged.
 	pub challenge: Challenge,
-	/// The voucher.
-	pub payload: VoucherPayload,
+	/// The payment.
+	pub payload: CredentialPayload,
+}
+
+/// What pays: told apart by the field `action`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum CredentialPayload {
+	/// A voucher.
+	Voucher(VoucherPayload),
+	/// A tick.
+	Tick(TickPayload),
 }
 
 /// The payload of a credential.
@@ -356,9 +371,25 @@ fn decode_hex<T: Decode>(text: &str) -> Result<T, CodecError> {
 }
 
 impl Credential {
-	/// A credential for `challenge`.
-	pub fn new(challenge: Challenge, signed: &SignedVoucher) -> Self {
-		Self { challenge, payload: VoucherPayload::new(signed) }
+	/// A credential for `challenge`. A tick comes with its commitment.
+	pub fn new(challenge: Challenge, proof: impl Into<Allowance>) -> Self {
+		let payload = match proof.into() {
+			Allowance::Voucher(signed) => CredentialPayload::Voucher(VoucherPayload::new(&signed)),
+			Allowance::Ticks(ticks) => CredentialPayload::Tick(TickPayload::full(&ticks)),
+		};
+		Self { challenge, payload }
+	}
+
+	/// What pays, in full; `None` for a tick without its commitment. Nothing is checked.
+	///
+	/// # Errors
+	///
+	/// [`CodecError::Field`].
+	pub fn proof(&self) -> Result<Option<Allowance>, CodecError> {
+		match &self.payload {
+			CredentialPayload::Voucher(voucher) => Ok(Some(voucher.signed()?.into())),
+			CredentialPayload::Tick(tick) => Ok(tick.proof()?.map(Into::into)),
+		}
 	}
 
 	/// The value of `Authorization`.

@@ -1,9 +1,10 @@
 //! Turning vouchers into money: collects the highest voucher of each lane and submits it in time.
 //!
 //! Claims are submitted when they add up to an exposure limit, when an interval has passed, and at
-//! once when a payer has requested the close of a channel or a voucher is about to expire. A batch
-//! is best effort per item and can be repeated without harm, so an outcome that was not seen is
-//! simply read from the chain before the next try.
+//! once when they could be lost: a payer has requested the close of a channel, revoked a lane, replaced
+//! a key or tightened a cap, or a proof is about to expire. A batch is best effort per item and can be
+//! repeated without harm, so an outcome that was not seen is simply read from the chain before the next
+//! try. No more is claimed of a channel than its velocity cap pays.
 
 use crate::{
 	chain::{ChainError, ChannelInfo, PayeeChain, SettleOutcome, Skip},
@@ -17,7 +18,7 @@ use std::{
 	time::{Duration, Instant},
 };
 use stoa_primitives::{
-	channel::{Item, MAX_BATCH},
+	channel::{Item, SkipReason, MAX_BATCH},
 	Balance, BLOCK_MILLIS,
 };
 
@@ -34,9 +35,9 @@ pub struct SettlePolicy {
 	pub max_unsettled: Balance,
 	/// Settle what there is after this time.
 	pub interval: Duration,
-	/// Leave claims below this amount alone, unless their channel is closing or they expire: a claim
-	/// should be worth more than its share of the fee.
-	pub min_claim: Balance,
+	/// Leave a batch alone that adds up to less, unless one of its claims could be lost: it should be
+	/// worth more than its fee. Small claims ride along with others.
+	pub min_batch: Balance,
 	/// How often to look. Never less often than an eighth of the shortest grace period.
 	pub poll: Duration,
 }
@@ -47,7 +48,7 @@ impl Default for SettlePolicy {
 		Self {
 			max_unsettled: Balance::MAX,
 			interval: Duration::from_secs(600),
-			min_claim: 1,
+			min_batch: 1,
 			poll: Duration::from_secs(6),
 		}
 	}
@@ -104,20 +105,30 @@ impl Settler {
 		self.0.skipped.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
-	/// Claims that the next block can still pay and that are worth it.
+	/// Claims that the next block can still pay.
 	fn claims(&self) -> Vec<Unsettled> {
 		let now = self.0.payee.best_block();
 		let skipped = self.skipped();
-		let mut claims = self.0.payee.unsettled();
+		let mut claims = self.0.payee.payable();
 		claims.retain(|claim| {
 			let alive = claim.ends.is_none_or(|ends| ends > now)
 				&& (claim.valid_until == 0 || claim.valid_until > now);
 			let known = skipped.get(&lane(&claim.item));
-			alive
-				&& (self.is_urgent(claim) || claim.amount >= self.0.policy.min_claim)
-				&& known.is_none_or(|known| *known != self.with_channel(claim.clone()))
+			alive && known.is_none_or(|known| *known != self.with_channel(claim.clone()))
 		});
 		claims
+	}
+
+	/// Claims in ascending order, as many to a batch as the chain takes, of which each batch is worth its
+	/// fee or has one that could be lost.
+	fn batches(&self) -> Vec<Vec<Unsettled>> {
+		// A u32 fits a usize on every platform that the standard library's networking runs on.
+		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
+		let claims = self.claims();
+		let worth = |batch: &&[Unsettled]| {
+			sum(batch) >= self.0.policy.min_batch || batch.iter().any(|one| self.is_urgent(one))
+		};
+		claims.chunks(size).filter(worth).map(<[_]>::to_vec).collect()
 	}
 
 	fn with_channel(&self, claim: Unsettled) -> Skipped {
@@ -141,7 +152,7 @@ impl Settler {
 	pub async fn settle_now(&self) -> Result<SettleReport, SettleError> {
 		let mut last = self.0.last.lock().await;
 		let refreshed = self.0.payee.refresh_all().await;
-		let report = self.submit(self.claims()).await?;
+		let report = self.submit(self.batches()).await?;
 		match refreshed {
 			Err(error) if report.batches.is_empty() => return Err(error.into()),
 			Err(error) => tracing::warn!(%error, "not every channel could be read"),
@@ -154,23 +165,21 @@ impl Settler {
 	/// Settles everything that is worth it by what is known of channels.
 	async fn settle_known(&self) -> Result<SettleReport, SettleError> {
 		let mut last = self.0.last.lock().await;
-		let report = self.submit(self.claims()).await?;
+		let report = self.submit(self.batches()).await?;
 		*last = Instant::now();
 		Ok(report)
 	}
 
-	/// Submits claims in ascending order, as many to a batch as the chain takes.
-	async fn submit(&self, claims: Vec<Unsettled>) -> Result<SettleReport, SettleError> {
-		// A u32 fits a usize on every platform that the standard library's networking runs on.
-		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
+	/// Submits batches.
+	async fn submit(&self, batches: Vec<Vec<Unsettled>>) -> Result<SettleReport, SettleError> {
 		let mut report = SettleReport::default();
-		if claims.is_empty() {
+		if batches.is_empty() {
 			return Ok(report);
 		}
 		// What was earned in an earlier life of the chain is not owed in this one.
 		self.0.payee.verify_chain().await?;
 		let mut failed = None;
-		for batch in claims.chunks(size) {
+		for batch in &batches {
 			let items = batch.iter().map(|claim| claim.item).collect();
 			let outcome = match self.0.chain.settle(items).await {
 				Ok(outcome) => outcome,
@@ -196,7 +205,9 @@ impl Settler {
 					"a claim was skipped"
 				);
 				let at = LaneKey { channel: skip.channel, lane: skip.lane };
-				if let Some(claim) = batch.iter().find(|claim| lane(&claim.item) == at) {
+				// The cap leaves more with each block, so that one is tried again by itself.
+				let known = batch.iter().find(|claim| lane(&claim.item) == at);
+				if let Some(claim) = known.filter(|_| skip.reason != SkipReason::AboveCap) {
 					let known = self.with_channel(claim.clone());
 					self.skipped().insert(at, known);
 				}
@@ -213,12 +224,13 @@ impl Settler {
 	/// Whether something has to be settled now.
 	async fn is_due(&self) -> bool {
 		let policy = &self.0.policy;
-		let claims = self.claims();
-		let urgent = claims.iter().any(|claim| self.is_urgent(claim));
-		let total = claims.iter().fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
+		let batches = self.batches();
+		let urgent = batches.iter().flatten().any(|claim| self.is_urgent(claim));
+		// Whatever is worth a batch counts towards the limit, and what is not too.
+		let exposed = || sum(&self.claims()) >= policy.max_unsettled;
 		urgent
-			|| total >= policy.max_unsettled
-			|| (total > 0 && self.0.last.lock().await.elapsed() >= policy.interval)
+			|| (!batches.is_empty()
+				&& (exposed() || self.0.last.lock().await.elapsed() >= policy.interval))
 	}
 
 	/// How long to wait between two looks.
@@ -267,6 +279,10 @@ impl Settler {
 	}
 }
 
+fn sum(claims: &[Unsettled]) -> Balance {
+	claims.iter().fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount))
+}
+
 fn lane(item: &Item) -> LaneKey {
 	LaneKey { channel: item.channel, lane: item.lane }
 }
@@ -285,7 +301,7 @@ mod tests {
 	};
 	use sp_core::H256;
 	use stoa_primitives::{
-		channel::{ChannelId, SkipReason},
+		channel::{Cap, CapState, ChannelId},
 		payload::{Domain, Voucher},
 	};
 
@@ -371,7 +387,7 @@ mod tests {
 		let voucher = Voucher { channel: id(0), lane: 0, cumulative: 20, valid_until };
 		let signed = key.sign_voucher(voucher, &Domain::channels(GENESIS));
 		payee.accept(&signed, 10, [0; 32]).await.unwrap();
-		let policy = SettlePolicy { min_claim: 1_000, ..SettlePolicy::default() };
+		let policy = SettlePolicy { min_batch: 1_000, ..SettlePolicy::default() };
 		let settler = Settler::new(payee, chain.clone(), policy);
 		assert!(settler.is_due().await);
 		chain.state().number = valid_until;
@@ -455,11 +471,73 @@ mod tests {
 	}
 
 	#[tokio::test]
-	async fn small_claims_should_wait() {
+	async fn small_claims_should_wait_until_a_batch_of_them_pays() {
+		for (channels, claimed) in [(1, 0), (2, 0), (3, 30)] {
+			let (chain, payee) = setup(channels).await;
+			let policy =
+				SettlePolicy { min_batch: 21, interval: Duration::ZERO, ..SettlePolicy::default() };
+			let settler = Settler::new(payee, chain.clone(), policy);
+			assert_eq!(settler.is_due().await, claimed > 0);
+			assert_eq!(settler.settle_now().await.unwrap().claimed, claimed);
+		}
+	}
+
+	#[tokio::test]
+	async fn all_claims_should_count_towards_the_exposure() {
+		let (_, payee) = setup(3).await;
+		let policy = SettlePolicy { min_batch: 21, max_unsettled: 30, ..SettlePolicy::default() };
+		assert!(Settler::new(payee.clone(), payee_chain(), policy).is_due().await);
+		let policy = SettlePolicy { max_unsettled: 31, ..policy };
+		assert!(!Settler::new(payee, payee_chain(), policy).is_due().await);
+	}
+
+	fn payee_chain() -> Arc<FakeChain> {
+		Arc::new(FakeChain::new(GENESIS))
+	}
+
+	#[tokio::test]
+	async fn what_could_be_lost_should_be_settled_whatever_the_amount() {
+		let other = VoucherKey::from_uri("//Other", Scheme::Ed25519).unwrap().key();
+		let changes: [fn(&mut ChannelInfo, stoa_primitives::keys::Key); 3] = [
+			|info, other| (info.key, info.changes.key) = (other, Some((info.key, 999))),
+			|info, _| info.changes.revoked.push((0, 999)),
+			|info, _| {
+				let cap = Cap { per_window: 9, window: 10 };
+				info.changes.cap = Some((Some(cap), 999));
+			},
+		];
+		for change in changes {
+			let (chain, payee) = setup(1).await;
+			let policy = SettlePolicy { min_batch: 1_000, ..SettlePolicy::default() };
+			let settler = Settler::new(payee.clone(), chain.clone(), policy);
+			payee.refresh_all().await.unwrap();
+			assert!(!settler.is_due().await);
+			change(chain.state().best.get_mut(&id(0)).unwrap(), other);
+			payee.refresh_all().await.unwrap();
+			assert!(settler.is_due().await);
+			assert_eq!(settler.settle_now().await.unwrap().claimed, 10);
+			assert!(!settler.is_due().await);
+		}
+	}
+
+	#[tokio::test]
+	async fn claims_above_the_cap_should_be_settled_piece_by_piece() {
 		let (chain, payee) = setup(1).await;
-		let policy = SettlePolicy { min_claim: 11, ..SettlePolicy::default() };
-		let settler = Settler::new(payee, chain.clone(), policy);
-		assert!(settler.settle_now().await.unwrap().batches.is_empty());
+		let policy = SettlePolicy { interval: Duration::ZERO, ..SettlePolicy::default() };
+		let settler = Settler::new(payee.clone(), chain.clone(), policy);
+		let cap = CapState::new(Cap { per_window: 4, window: 10 });
+		let capped = ChannelInfo { cap: Some(cap), ..chain.state().best[&id(0)].clone() };
+		chain.put(capped);
+		for claimed in [4, 4, 2] {
+			assert_eq!(settler.settle_now().await.unwrap().claimed, claimed);
+			// Nothing is sent that the cap would not pay.
+			let sent = chain.state().batches.len();
+			assert_eq!(settler.settle_now().await.unwrap().claimed, 0);
+			assert_eq!(chain.state().batches.len(), sent);
+			// It was captured in the block after.
+			chain.state().number += 11;
+		}
+		assert!(payee.unsettled().is_empty());
 	}
 
 	#[tokio::test]

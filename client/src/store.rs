@@ -26,11 +26,25 @@ pub enum Table {
 	Payer,
 	/// The payer's channels; keys are channel ids.
 	Channels,
+	/// The roots of commitments that were accepted; keys are channel id and root.
+	Roots,
+	/// Closes that the payee has agreed to; keys are channel ids.
+	Consents,
+	/// What a watchtower keeps; keys are [`LaneKey`](crate::voucher::LaneKey) bytes.
+	Tower,
 }
 
 impl Table {
 	/// All tables.
-	pub const ALL: [Self; 4] = [Self::Meta, Self::Payee, Self::Payer, Self::Channels];
+	pub const ALL: [Self; 7] = [
+		Self::Meta,
+		Self::Payee,
+		Self::Payer,
+		Self::Channels,
+		Self::Roots,
+		Self::Consents,
+		Self::Tower,
+	];
 }
 
 /// One change.
@@ -42,6 +56,18 @@ pub struct Write {
 	pub key: Vec<u8>,
 	/// The new value; `None` removes the row.
 	pub value: Option<Vec<u8>>,
+}
+
+impl Write {
+	/// Puts a row.
+	pub(crate) fn put(table: Table, key: &[u8], row: &impl codec::Encode) -> Self {
+		Self { table, key: key.to_vec(), value: Some(row.encode()) }
+	}
+
+	/// Removes a row.
+	pub(crate) fn remove(table: Table, key: &[u8]) -> Self {
+		Self { table, key: key.to_vec(), value: None }
+	}
 }
 
 /// Why the store could not do what was asked. Whatever the cause, the caller must not go on as if it

@@ -34,8 +34,8 @@ use stoa_client::{
 		Verified,
 	},
 	payment::{
-		request_hash, response_hash, Challenge, ChannelProof, Credential, PaymentReceipt,
-		PaymentRequest, Problem, ProblemType, PROOF_HEADER, RECEIPT_HEADER,
+		request_hash, response_hash, Challenge, ChannelProof, Credential, CredentialPayload,
+		PaymentReceipt, PaymentRequest, Problem, ProblemType, PROOF_HEADER, RECEIPT_HEADER,
 	},
 	settle::{SettleError, SettleReport, Settler},
 	store::{RedbStore, Store, StoreError},
@@ -287,7 +287,10 @@ impl Gateway {
 
 	/// Whether a proof is signed by the voucher key of a channel.
 	pub(crate) fn is_payer(&self, proof: &ChannelProof, info: &ChannelInfo) -> bool {
-		proof.channel == info.id && proof.verify(&info.key, &self.0.domain)
+		// A key that was replaced belongs to the payer too, as long as it is valid.
+		let keys = [Some(info.key), info.changes.key.map(|(key, _)| key)];
+		proof.channel == info.id
+			&& keys.iter().flatten().any(|key| proof.verify(key, &self.0.domain))
 	}
 
 	/// Why a voucher is not accepted. Only the payer is told what it has paid so far.
@@ -324,7 +327,10 @@ impl Gateway {
 				"the challenge is not of this gateway, was changed, or has expired",
 			)));
 		}
-		let signed = credential.payload.signed().map_err(|error| malformed(error.to_string()))?;
+		let CredentialPayload::Voucher(voucher) = &credential.payload else {
+			return Err(malformed("this gateway takes vouchers only".into()));
+		};
+		let signed = voucher.signed().map_err(|error| malformed(error.to_string()))?;
 		let checked = inner.payee.check(&signed, inner.config.price).await;
 		match checked.map_err(|error| self.unavailable(&signed, error))? {
 			Checked::Valid(voucher) => Ok(Admitted { voucher, challenge: challenge.id }),
@@ -451,7 +457,10 @@ impl Gateway {
 				ProblemType::Unavailable,
 				"the chain cannot be read at present; nothing was charged",
 			),
-			PayeeError::Store(_) | PayeeError::Foreign(_) | PayeeError::Stopped => Problem::new(
+			PayeeError::Store(_)
+			| PayeeError::Foreign(_)
+			| PayeeError::TakenBack
+			| PayeeError::Stopped => Problem::new(
 				ProblemType::Unavailable,
 				"the voucher cannot be kept at present; nothing was charged",
 			),

@@ -13,7 +13,7 @@ use axum::{
 };
 use chain::FakeChain;
 use std::{
-	collections::HashSet,
+	collections::{HashMap, HashSet},
 	net::SocketAddr,
 	sync::{
 		atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -22,11 +22,14 @@ use std::{
 	time::Duration,
 };
 use stoa_client::{
-	chain::{ChannelInfo, Phase},
-	http::{HttpError, HttpPolicy, PaidClient, PaidRequest},
+	chain::{Changes, ChannelInfo, Phase},
+	http::{HttpError, HttpPayees, HttpPolicy, PaidClient, PaidRequest},
 	keys::{AccountKey, Scheme, VoucherKey},
 	payee::PayeeError,
-	payer::{PayError, Payer, Policy, Refusal},
+	payer::{
+		top_up::{Funder, TopUpPolicy},
+		PayError, Payer, Policy, Refusal,
+	},
 	payment::{
 		parse_challenges, Challenge, ChannelProof, Credential, PaymentReceipt, PaymentRequest,
 		Problem, ProblemType, VoucherPayload, PROOF_HEADER, PROOF_WINDOW, RECEIPT_HEADER,
@@ -110,11 +113,12 @@ fn channel(deposit: Balance) -> ChannelInfo {
 		key: voucher_key().key(),
 		deposit,
 		settled: 0,
-		lane0: 0,
+		lane_settled: vec![0],
 		lanes: 1,
 		grace: DEFAULT_GRACE,
 		phase: Phase::Open,
 		cap: None,
+		changes: Changes::default(),
 		schedule: 0,
 		nonce: 0,
 	}
@@ -236,7 +240,7 @@ impl World {
 		voucher: &SignedVoucher,
 		proof: Option<&ChannelProof>,
 	) -> Reply {
-		let credential = Credential::new(challenge.clone(), voucher);
+		let credential = Credential::new(challenge.clone(), *voucher);
 		let mut request = reqwest::Client::new()
 			.get(self.url(path))
 			.header("authorization", credential.to_header());
@@ -317,7 +321,7 @@ async fn steal(State(thief): State<Arc<Thief>>, headers: HeaderMap) -> Response 
 		let header = [("www-authenticate", challenge.to_header())];
 		return (StatusCode::PAYMENT_REQUIRED, header).into_response();
 	};
-	let signed = credential.unwrap().payload.signed().unwrap();
+	let signed = *credential.unwrap().proof().unwrap().unwrap().voucher().unwrap();
 	let fresh = thief.seen.lock().unwrap().insert(signed.voucher.cumulative);
 	if thief.receipts && fresh {
 		return ([(RECEIPT_HEADER, "e30")], "nothing").into_response();
@@ -438,7 +442,58 @@ async fn a_payer_that_lost_its_records_should_recover_by_its_own_signature() {
 	let (status, text) = world.state(&CHANNEL, Some(&prove(now()))).await;
 	let json: serde_json::Value = serde_json::from_str(&text).unwrap();
 	assert_eq!(status, 200);
-	assert_eq!((&json["acceptedCumulative"], &json["earned"]), (&"50".into(), &"20".into()));
+	let lane = &json["lanes"][0];
+	assert_eq!((&lane["acceptedCumulative"], &lane["earned"]), (&"50".into(), &"20".into()));
+}
+
+#[tokio::test]
+async fn a_payer_that_has_lost_its_store_should_be_told_what_it_has_signed() {
+	let world = World::new(1_000).await;
+	let challenge = world.challenge().await;
+	world.present(&challenge, &sign(30)).await;
+	let payer =
+		Payer::new(Arc::new(MemoryStore::default()), GENESIS, Policy::per_call(100)).unwrap();
+	let account = channel(1_000).payer;
+	let recover = |addresses: HashMap<AccountId, String>| {
+		let payees = HttpPayees::new(addresses, Duration::from_secs(10)).unwrap();
+		let (payer, chain, account) = (payer.clone(), world.chain.clone(), account.clone());
+		async move {
+			let key = voucher_key();
+			let found = payer.recover(&account, &key, chain.as_ref(), &payees, now());
+			found.await.unwrap().remove(0)
+		}
+	};
+	let unknown = recover(HashMap::new()).await;
+	assert_eq!((unknown.proven, unknown.problem.is_some()), (0, true));
+	let known = recover([(payee_key().account(), world.url(""))].into()).await;
+	assert_eq!((known.proven, known.problem), (1, None));
+	assert_eq!(payer.channels()[0].signed, 30);
+	let next = *payer.pay(&CHANNEL, 0, PRICE).await.unwrap().voucher().unwrap();
+	assert_eq!(world.present(&challenge, &next).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_should_top_up_its_channel_within_its_budget() {
+	let world = World::new(2 * PRICE).await;
+	let store = Arc::new(MemoryStore::default());
+	let payer = Payer::new(store.clone(), GENESIS, Policy::per_call(100)).unwrap();
+	payer.add_channel(&channel(2 * PRICE), voucher_key()).await.unwrap();
+	let policy = TopUpPolicy {
+		below: PRICE,
+		add: 2 * PRICE,
+		max_deposit: 1_000,
+		budget: 4 * PRICE,
+		period: Duration::from_secs(3_600),
+	};
+	let funder = Funder::new(payer.clone(), store.as_ref(), world.chain.clone(), policy).unwrap();
+	let (chain, policy) = (world.chain.clone(), HttpPolicy::new(100));
+	let client = PaidClient::with_funder(payer, chain, policy, funder).unwrap();
+	for _ in 0..6 {
+		assert_eq!(client.get(&world.url("/")).await.unwrap().paid, PRICE);
+	}
+	assert_eq!(world.chain.state().finalized[&CHANNEL].deposit, 6 * PRICE);
+	let spent = client.get(&world.url("/")).await;
+	assert!(matches!(spent, Err(HttpError::TopUpNeeded { shortfall: PRICE, .. })));
 }
 
 #[tokio::test]
@@ -650,7 +705,7 @@ impl Raw {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn credential(challenge: &Challenge, voucher: &SignedVoucher) -> String {
-	format!("authorization: {}\r\n", Credential::new(challenge.clone(), voucher).to_header())
+	format!("authorization: {}\r\n", Credential::new(challenge.clone(), *voucher).to_header())
 }
 
 /// Serves on a port of its own as an operator does; a drop of the sender shuts it down.
@@ -834,7 +889,7 @@ async fn a_seller_with_a_new_store_should_not_lock_its_buyers_out() {
 	let before = World::new(1_000).await;
 	let payer = before.payer().await;
 	// The answer to this call is lost.
-	let lost = *payer.pay(&CHANNEL, 0, PRICE).await.unwrap().signed();
+	let lost = *payer.pay(&CHANNEL, 0, PRICE).await.unwrap().voucher().unwrap();
 	assert_eq!(before.present(&before.challenge().await, &lost).await.status, 200);
 	before.gateway.settle_now().await.unwrap();
 	let info = before.chain.state().finalized[&CHANNEL].clone();

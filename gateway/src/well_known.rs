@@ -12,10 +12,9 @@ use stoa_client::{
 	chain::{parse_hash, to_hex},
 	keys::format_account,
 	payment::{
-		asset_name, chain_id, format_time, Problem, ProblemType, VoucherPayload, INTENT, METHOD,
-		PROOF_HEADER, PROOF_WINDOW,
+		asset_name, chain_id, format_time, ChannelStatus, LaneStatus, Problem, ProblemType, INTENT,
+		METHOD, PROOF_HEADER, PROOF_WINDOW,
 	},
-	voucher::LaneKey,
 };
 
 /// Price, payee and chain: what a client can learn without making a call.
@@ -57,18 +56,6 @@ pub(crate) async fn terms(State(gateway): State<Gateway>) -> Response {
 	.into_response()
 }
 
-/// What the gateway has accepted on a channel, with the payer's own signature as proof.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Channel {
-	channel_id: String,
-	lane: u32,
-	accepted_cumulative: String,
-	earned: String,
-	calls: u64,
-	last_voucher: VoucherPayload,
-}
-
 /// `GET /.well-known/stoa/channel/{id}`: for a payer that has lost its records. It proves to be the
 /// payer: what it has paid is nobody else's business, not even whether there is anything.
 pub(crate) async fn channel(
@@ -97,24 +84,19 @@ pub(crate) async fn channel(
 			return problem(Problem::new(ProblemType::Unavailable, detail));
 		},
 	}
-	let Some(record) = gateway.0.payee.record(&LaneKey { channel: proof.channel, lane: 0 }) else {
+	let records = gateway.0.payee.records(&proof.channel);
+	if records.is_empty() {
 		let mut missing = Problem::new(
 			ProblemType::ChannelNotFound,
-			"no voucher was accepted on a channel of this id",
+			"no payment was accepted on a channel of this id",
 		);
 		missing.status = StatusCode::NOT_FOUND.as_u16();
 		return problem(missing);
-	};
-	let voucher = record.voucher.voucher;
-	let mut response = Json(Channel {
-		channel_id: to_hex(voucher.channel),
-		lane: voucher.lane,
-		accepted_cumulative: voucher.cumulative.to_string(),
-		earned: record.earned.to_string(),
-		calls: record.count,
-		last_voucher: VoucherPayload::new(&record.voucher),
-	})
-	.into_response();
+	}
+	let lanes =
+		records.iter().map(|record| LaneStatus::new(&record.proof, record.earned, record.count));
+	let status = ChannelStatus { channel_id: to_hex(proof.channel), lanes: lanes.collect() };
+	let mut response = Json(status).into_response();
 	response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 	response
 }

@@ -12,6 +12,11 @@ use sc_consensus_manual_seal::{
 	rpc::{ManualSeal, ManualSealApiServer},
 	EngineCommand,
 };
+use sc_rpc::{
+	statement::{StatementApiServer, StatementStore},
+	SubscriptionTaskExecutor,
+};
+use sc_statement_store::Store;
 use std::{error::Error, sync::Arc};
 use stoa_runtime::opaque::Block;
 use substrate_frame_rpc_system::{System, SystemApiServer};
@@ -22,13 +27,18 @@ pub struct Deps {
 	pub client: Arc<FullClient>,
 	/// The transactions that wait for a block.
 	pub pool: Arc<TransactionPool>,
+	/// What agents keep off chain.
+	pub statements: Arc<Store>,
 	/// Where orders for blocks go, on a chain that is sealed on demand.
 	pub sealing: Option<mpsc::Sender<EngineCommand<Hash>>>,
 }
 
 impl Deps {
-	/// A module with these methods.
-	pub fn module(&self) -> Result<RpcModule<()>, Box<dyn Error + Send + Sync>> {
+	/// A module with these methods; `executor` runs its subscriptions.
+	pub fn module(
+		&self,
+		executor: SubscriptionTaskExecutor,
+	) -> Result<RpcModule<()>, Box<dyn Error + Send + Sync>> {
 		let mut module = RpcModule::new(());
 		let system = System::<TransactionPool, FullClient, Block>::new(
 			self.client.clone(),
@@ -36,6 +46,7 @@ impl Deps {
 		);
 		module.merge(system.into_rpc())?;
 		module.merge(TransactionPayment::<_, Block>::new(self.client.clone()).into_rpc())?;
+		module.merge(StatementStore::new(self.statements.clone(), executor).into_rpc())?;
 		if let Some(sealing) = &self.sealing {
 			module.merge(ManualSeal::new(sealing.clone()).into_rpc())?;
 		}

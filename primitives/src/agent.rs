@@ -82,7 +82,7 @@ pub enum Scope {
 	/// Offers and counter-offers.
 	#[codec(index = 0)]
 	Offer,
-	/// Vouchers of payment channels.
+	/// Payment channels: authorising the other side to open one, and consenting to close one.
 	#[codec(index = 1)]
 	Voucher,
 	/// Endorsements of other agents.

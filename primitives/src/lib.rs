@@ -2,7 +2,7 @@
 //!
 //! The one definition of what pallets, client and gateway share: ids and money types
 //! ([`money`]), the bytes that agents sign ([`payload`]) and the keys they sign with ([`keys`]),
-//! channel items ([`channel`]) and the traits through which pallets talk ([`traits`]).
+//! channel items ([`channel`]), hash chains ([`tick`]) and the traits through which pallets talk ([`traits`]).
 //!
 //! The crate is `no_std` and knows no pallet.
 
@@ -28,6 +28,8 @@ pub mod mock;
 pub mod money;
 pub mod payload;
 pub mod referral;
+pub mod statement;
+pub mod tick;
 pub mod traits;
 
 pub use frame_support::traits::fungible::NativeOrWithId;

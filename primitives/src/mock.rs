@@ -19,6 +19,7 @@ use crate::{
 	traits::*,
 	AccountId, AssetId, Balance,
 };
+use frame_support::{traits::Footprint, weights::Weight};
 use sp_runtime::{DispatchError, DispatchResult};
 
 macro_rules! mock {
@@ -101,6 +102,15 @@ mock! {
 }
 
 mock! {
+	/// Mock of [`FeeCover`].
+	MockFeeCover: FeeCover {
+		covers / mock_covers (asset: &AssetId, earned: Balance, weight: Weight, length: u32) -> bool;
+	}
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(_: &AssetId) {}
+}
+
+mock! {
 	/// Mock of [`ReferralRewards`].
 	MockRewards: ReferralRewards {
 		distribute / mock_distribute (asset: &AssetId, payer: &AccountId, provider: &AccountId, pot: Balance) -> Distributed;
@@ -117,6 +127,15 @@ mock! {
 	}
 	#[cfg(feature = "runtime-benchmarks")]
 	fn benchmark_referral(_: &AccountId) -> Option<Referral> { None }
+}
+
+mock! {
+	/// Mock of [`RegistrationHook`].
+	MockRegistration: RegistrationHook {
+		footprint / mock_footprint () -> Footprint;
+		registered / mock_registered (who: &AccountId);
+		retired / mock_retired (who: &AccountId);
+	}
 }
 
 mock! {

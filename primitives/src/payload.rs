@@ -17,7 +17,7 @@
 //! Type 6, an offer, varies in length and is signed by its digest. Type 8, with which a payer shows a
 //! payee that a request is its own, never reaches the chain: it is in `stoa_client::payment`.
 
-use crate::{keys::Key, AccountId, Balance, BlockNumber};
+use crate::{keys::Key, AccountId, AssetId, Balance, BlockNumber};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -283,7 +283,7 @@ impl Payload for TickCommit {
 pub struct OpenAuth {
 	/// Who may submit it and will be paid.
 	pub payee: AccountId,
-	/// `blake2_256` of the SCALE-encoded asset id.
+	/// The asset, see [`OpenAuth::asset_digest`].
 	pub asset: [u8; 32],
 	/// Deposit, in units of the asset.
 	pub amount: Balance,
@@ -295,6 +295,13 @@ pub struct OpenAuth {
 	pub nonce: u64,
 	/// Last block in which the channel can be opened.
 	pub expires: BlockNumber,
+}
+
+impl OpenAuth {
+	/// How [`OpenAuth::asset`] names an asset: `blake2_256(SCALE(asset id))`.
+	pub fn asset_digest(asset: &AssetId) -> [u8; 32] {
+		asset.using_encoded(blake2_256)
+	}
 }
 
 impl Payload for OpenAuth {

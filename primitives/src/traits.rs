@@ -11,6 +11,7 @@ use crate::{
 	AccountId, AssetId, Balance,
 };
 use alloc::vec::Vec;
+use frame_support::{traits::Footprint, weights::Weight};
 use sp_runtime::{DispatchError, DispatchResult};
 
 /// Who is an agent, and who answers for it.
@@ -73,6 +74,15 @@ pub trait Ledger {
 		amount: Balance,
 		reason: LockReason,
 	) -> DispatchResult;
+
+	/// [`Ledger::pay_locked`] for each of `parts`.
+	fn pay_locked_parts(
+		asset: &AssetId,
+		parts: &[(&AccountId, Balance)],
+		reason: LockReason,
+	) -> DispatchResult {
+		parts.iter().try_for_each(|(to, amount)| Self::pay_locked(to, asset, *amount, reason))
+	}
 
 	/// All that is in the purse of `reason`.
 	fn locked(asset: &AssetId, reason: LockReason) -> Balance;
@@ -158,6 +168,27 @@ pub trait Settlement {
 	fn benchmark_worst_case(_payer: &AccountId, _provider: &AccountId, _asset: &AssetId) {}
 }
 
+/// Judges whether the platform has earned enough by a transaction to let its sender off the fee.
+pub trait FeeCover {
+	/// Whether `earned`, what the platform received in one asset, is worth at least the fee of a
+	/// transaction of this weight and length, in bytes. Never for an asset without a rate.
+	fn covers(asset: &AssetId, earned: Balance, weight: Weight, length: u32) -> bool;
+
+	/// Makes the next [`FeeCover::covers`] for `asset` as costly as it can be.
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(asset: &AssetId);
+}
+
+/// Nothing covers a fee.
+impl FeeCover for () {
+	fn covers(_: &AssetId, _: Balance, _: Weight, _: u32) -> bool {
+		false
+	}
+
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(_: &AssetId) {}
+}
+
 /// Who is rewarded out of a referral share.
 pub trait ReferralRewards {
 	/// Record and return how `pot` is to be paid out; rewards and pool sum to it exactly.
@@ -196,6 +227,26 @@ impl ReferralBook for () {
 	fn benchmark_referral(_: &AccountId) -> Option<Referral> {
 		None
 	}
+}
+
+/// Hears who becomes an agent, and who no longer is one. Cannot veto.
+pub trait RegistrationHook {
+	/// All that the hook may store because of one agent that is not retired, in rows of equal size. It
+	/// is part of the agent's own deposit.
+	fn footprint() -> Footprint;
+	/// `who` was registered. An account is registered once and never again.
+	fn registered(who: &AccountId);
+	/// `who` is retired, for good.
+	fn retired(who: &AccountId);
+}
+
+impl RegistrationHook for () {
+	fn footprint() -> Footprint {
+		Footprint::default()
+	}
+
+	fn registered(_: &AccountId) {}
+	fn retired(_: &AccountId) {}
 }
 
 /// Limits that an operator has set on what its agents may spend.

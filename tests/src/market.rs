@@ -292,7 +292,9 @@ pub fn skipped(submitted: &Submitted) -> Vec<(u32, SkipReason)> {
 
 /// The item with one bit of its signature flipped.
 pub fn flip_bit(item: Item, bit: usize) -> Item {
-	let Proof::Voucher { cumulative, valid_until, signature } = item.proof;
+	let Proof::Voucher { cumulative, valid_until, signature } = item.proof else {
+		panic!("a voucher is flipped")
+	};
 	let KeySignature::Ed25519(mut raw) = signature else { panic!("keys of tests are ed25519") };
 	raw[bit / 8] ^= 1 << (bit % 8);
 	let signature = KeySignature::Ed25519(raw);

@@ -92,7 +92,7 @@ async fn call(
 	signed: &SignedVoucher,
 	body: String,
 ) -> (StatusCode, bool, String) {
-	let credential = Credential::new(challenge.clone(), signed).to_header();
+	let credential = Credential::new(challenge.clone(), *signed).to_header();
 	let request = reqwest::Client::new().post(url).header("authorization", credential).body(body);
 	let reply = request.send().await.unwrap();
 	let receipt = reply.headers().contains_key(RECEIPT_HEADER);
@@ -311,7 +311,8 @@ async fn gateway_should_lose_no_voucher_and_serve_no_replay_when_it_is_killed_am
 			.header(PROOF_HEADER, seen.payer.prove(id, now).unwrap().to_header());
 		let state = state.send().await.unwrap().text().await.unwrap();
 		let state: serde_json::Value = serde_json::from_str(&state).unwrap();
-		let kept: Balance = state["acceptedCumulative"].as_str().unwrap().parse().unwrap();
+		let kept: Balance =
+			state["lanes"][0]["acceptedCumulative"].as_str().unwrap().parse().unwrap();
 		assert!((known.acknowledged..=known.signed).contains(&kept), "{kept} of {known:?}");
 		// The answer is gone with the process, so the replay gets none: not even for another call.
 		let fresh = challenge(&slow).await;

@@ -162,7 +162,7 @@ async fn payment_should_reach_everybody_when_agents_own_nothing_but_credits() {
 		earned = earned + shares.provider - fee(&submitted);
 		assert_eq!(market.credits(&provider.id()).await, earned);
 		let channel = market.channel(&info.id).await.unwrap();
-		assert_eq!((channel.settled, channel.lane0), (voucher, voucher));
+		assert_eq!((channel.settled, channel.settled_on(0)), (voucher, voucher));
 		// The referrer of both sides is rewarded, never with more than the referral share.
 		let reward = |event: &MarketEvent| match event {
 			MarketEvent::Rewarded { referrer: to, amount, .. } => {
@@ -261,7 +261,9 @@ async fn vouchers_should_be_skipped_with_their_reason_when_they_are_not_good() {
 	for bit in [0, 255, 256, 511] {
 		trade.skip("with a bit flipped in its signature", flip_bit(good, bit), BadSignature).await;
 	}
-	let Proof::Voucher { cumulative, valid_until, signature } = good.proof;
+	let Proof::Voucher { cumulative, valid_until, signature } = good.proof else {
+		panic!("vouchers were signed")
+	};
 	for (cumulative, valid_until) in
 		[(cumulative ^ 1, 0), (cumulative ^ 64, 0), (cumulative, valid_until ^ (1 << 31))]
 	{
@@ -363,18 +365,16 @@ async fn closing_should_give_the_payee_its_grace_when_the_payer_asks_to_close() 
 	trade.refuse(calls::finalize(vec![id]), &stranger, "Channels", "GraceRunning").await;
 	let best = market.chain.block(At::Best).await.unwrap().number;
 	assert_eq!(best, ends - 1);
-	trade.skip("after the grace period", item(&trade.sign(2_000)), SkipReason::GraceOver).await;
-	trade.refuse(calls::cancel_close(id), &trade.payer, "Channels", "GraceOver").await;
-	trade.refuse(calls::top_up(id, 100), &trade.payer, "Channels", "GraceOver").await;
-
-	// Anyone can end it now, best effort.
+	// In the block after that nothing is settled any more, and the chain itself ends the channel.
 	let before = market.credits(&trade.payer.id()).await;
-	let call = calls::finalize(vec![[5; 32], id]);
-	let ended = market.submit(&call, &stranger.key, from_credits()).await;
-	assert!(ended.events.contains(&MarketEvent::Closed { id, paid: 1_000, refunded: 9_000 }));
+	let late = trade.settle(vec![item(&trade.sign(2_000))]).await;
+	assert_eq!((late.block.number, skipped(&late)), (ends, vec![(0, SkipReason::GraceOver)]));
+	assert_eq!(market.channel(&id).await, None);
 	assert_eq!(market.credits(&trade.payer.id()).await, before + 9_000);
-	trade.skip("after finalize", item(&trade.sign(2_000)), SkipReason::UnknownChannel).await;
-	trade.refuse(calls::finalize(vec![id]), &stranger, "Channels", "UnknownChannel").await;
+	trade.skip("after the end", item(&trade.sign(2_000)), SkipReason::UnknownChannel).await;
+	for call in [calls::finalize(vec![id]), calls::cancel_close(id), calls::top_up(id, 100)] {
+		trade.refuse(call, &trade.payer, "Channels", "UnknownChannel").await;
+	}
 
 	// The id never returns.
 	let again = market.open(&trade.payer, &trade.payee.id(), 10_000).await;

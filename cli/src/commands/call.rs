@@ -21,7 +21,10 @@ use stoa_client::{
 	chain::{calls, to_hex, At, Chain, ChannelInfo, OpenChannel, Phase},
 	http::{HttpError, HttpPolicy, PaidClient, PaidRequest, PaidResponse},
 	keys::format_account,
-	payer::{PayError, Payer, Policy, Refusal},
+	payer::{
+		top_up::{Deposit, TopUpPolicy, TopUpRefusal},
+		PayError, Payer, Policy, Refusal,
+	},
 	payment::Problem,
 };
 use stoa_primitives::{
@@ -155,8 +158,10 @@ impl Buyer<'_> {
 				};
 				let known = self.payer.channels().into_iter().find(|known| known.id == *channel);
 				let known = known.map_or(0, |known| known.deposit);
-				let info = find(self.chain, channel).await?;
-				check_top_up(self.unit, known, *shortfall, info.deposit, amount, budget)?;
+				let newest = find(self.chain, channel).await?.deposit;
+				let needed = known.saturating_add(*shortfall);
+				let deposit = Deposit { needed, known, newest, spent: 0 };
+				check_top_up(self.unit, deposit, amount, budget)?;
 				funds.tried = true;
 				let call = calls::top_up(*channel, amount);
 				let options = self.context.final_options(self.chain, self.key, &call).await?;
@@ -209,13 +214,9 @@ impl Buyer<'_> {
 		deposit: Balance,
 		grace: BlockNumber,
 	) -> Result<ChannelInfo, Failure> {
-		let open = OpenChannel {
-			payee: payee.clone(),
-			asset: asset.clone(),
-			deposit,
-			key: self.key.voucher.key(),
-			grace,
-		};
+		let key = self.key.voucher.key();
+		let open =
+			OpenChannel { grace, ..OpenChannel::new(payee.clone(), asset.clone(), deposit, key) };
 		// Sellers believe finalized state only.
 		let call = calls::open(open.clone());
 		let options = self.context.final_options(self.chain, self.key, &call).await?;
@@ -240,43 +241,53 @@ fn grace(min_grace: BlockNumber) -> Result<BlockNumber, Failure> {
 	}
 }
 
-/// Whether a top-up by `amount` is needed, suffices, and stays within `budget`, when calls need
-/// `shortfall` more than the deposit of `known` and the newest block has one of `deposit`.
+/// Whether a top-up by `amount` is needed, suffices, and leaves a deposit within `budget`.
 fn check_top_up(
 	unit: &Unit,
-	known: Balance,
-	shortfall: Balance,
-	deposit: Balance,
+	deposit: Deposit,
 	amount: Balance,
 	budget: Balance,
 ) -> Result<(), Failure> {
-	match known.saturating_add(shortfall).saturating_sub(deposit) {
-		0 => Err(Failure::new(
+	// One command tops up once: its budget is what the deposit may come to.
+	let policy = TopUpPolicy {
+		below: 0,
+		add: amount,
+		max_deposit: budget,
+		budget: Balance::MAX,
+		period: Duration::ZERO,
+	};
+	let refusal = match policy.decide(deposit) {
+		Ok(_) => return Ok(()),
+		Err(refusal) => refusal,
+	};
+	Err(match refusal {
+		TopUpRefusal::Unfinalized => Failure::new(
 			"the channel holds enough, but its last top-up is not final yet",
 			"try again in some seconds",
-		)),
-		missing if missing > amount => Err(Failure::new(
+		),
+		TopUpRefusal::TooLittle { missing, add } => Failure::new(
 			format!(
 				"the deposit is short by {}, more than the {} of --top-up",
 				unit.show(missing),
-				unit.show(amount)
+				unit.show(add)
 			),
 			format!("pass --top-up {} or more", unit.number(missing)),
-		)),
-		_ if deposit.saturating_add(amount) > budget => Err(Failure::new(
+		),
+		TopUpRefusal::AboveDeposit { deposit, add, limit } => Failure::new(
 			format!(
 				"the deposit of {} is used up, and {} more would be above the budget of {}",
 				unit.show(deposit),
-				unit.show(amount),
-				unit.show(budget)
+				unit.show(add),
+				unit.show(limit)
 			),
 			format!(
 				"pass --budget {} if the seller is worth it",
-				unit.number(deposit.saturating_add(amount))
+				unit.number(deposit.saturating_add(add))
 			),
-		)),
-		_ => Ok(()),
-	}
+		),
+		// Only a policy with a budget over time says so.
+		TopUpRefusal::BudgetSpent { .. } => Failure::new(refusal.to_string(), "try again later"),
+	})
 }
 
 /// What a refused call means for who typed it.
@@ -479,13 +490,17 @@ mod tests {
 	#[test]
 	fn top_ups_should_be_needed_suffice_and_stay_within_the_budget() {
 		let unit = Unit::development();
-		check_top_up(&unit, 100, 10, 100, 10, 110).unwrap();
-		check_top_up(&unit, 100, 10, 105, 5, 110).unwrap();
-		let pending = check_top_up(&unit, 100, 10, 110, 10, 200).unwrap_err();
+		let check = |shortfall: Balance, newest, amount, budget| {
+			let deposit = Deposit { needed: 100 + shortfall, known: 100, newest, spent: 0 };
+			check_top_up(&unit, deposit, amount, budget)
+		};
+		check(10, 100, 10, 110).unwrap();
+		check(10, 105, 5, 110).unwrap();
+		let pending = check(10, 110, 10, 200).unwrap_err();
 		assert!(pending.cause.contains("not final"), "{pending}");
-		let dear = check_top_up(&unit, 100, 11, 100, 10, 200).unwrap_err();
+		let dear = check(11, 100, 10, 200).unwrap_err();
 		assert!(dear.advice.contains("--top-up 0.000011"), "{dear}");
-		let spent = check_top_up(&unit, 100, 10, 100, 10, 109).unwrap_err();
+		let spent = check(10, 100, 10, 109).unwrap_err();
 		assert!(spent.advice.contains("--budget 0.00011"), "{spent}");
 	}
 

@@ -17,11 +17,10 @@ use stoa_client::{
 	keys::format_account,
 	payee::{Payee, PayeeConfig, Unsettled},
 	settle::{SettlePolicy, Settler},
-	voucher::LaneKey,
 };
 use stoa_primitives::{
 	channel::{ChannelId, MAX_GRACE, MIN_GRACE},
-	AssetId, BlockNumber,
+	AssetId, Balance, BlockNumber,
 };
 
 /// Run a command of `stoa channel`.
@@ -38,13 +37,8 @@ pub async fn run(context: &Context, command: &Channel) -> Result<Report, Failure
 			let chain = context.chain().await?;
 			let unit = context.unit(&chain, &asset.asset).await?;
 			let deposit = unit.parse_positive(deposit)?;
-			let open = OpenChannel {
-				payee,
-				asset: unit.asset.clone(),
-				deposit,
-				key: key.voucher.key(),
-				grace,
-			};
+			let (asset, voucher) = (unit.asset.clone(), key.voucher.key());
+			let open = OpenChannel { grace, ..OpenChannel::new(payee, asset, deposit, voucher) };
 			let options = context.options(&chain, &key, &calls::open(open.clone())).await?;
 			let (info, submitted) = chain.open_channel(open, &key.account, options).await?;
 			let report = describe(Report::line("Opened a channel."), &info, &unit, None);
@@ -283,9 +277,10 @@ impl Seller {
 		Ok(Self { till, payee })
 	}
 
-	/// The last claim on a channel; `None` when all that was earned is settled.
-	fn last_claim(&self, id: &ChannelId) -> Result<Option<Unsettled>, Failure> {
-		if self.payee.record(&LaneKey { channel: *id, lane: 0 }).is_none() {
+	/// The claims on a channel that its velocity cap lets the payee make now, in ascending order of lanes;
+	/// none when all that was earned is settled.
+	fn last_claims(&self, id: &ChannelId) -> Result<Vec<Unsettled>, Failure> {
+		if self.payee.records(id).is_empty() {
 			return Err(Failure::new(
 				format!("the store has no voucher of channel {}", to_hex(id)),
 				"name the one of your gateway with --store",
@@ -297,7 +292,17 @@ impl Seller {
 				"try again in some seconds",
 			));
 		}
-		Ok(self.payee.unsettled().into_iter().find(|claim| claim.item.channel == *id))
+		let of = |claims: Vec<Unsettled>| -> Vec<Unsettled> {
+			claims.into_iter().filter(|claim| claim.item.channel == *id).collect()
+		};
+		let (owed, payable) = (of(self.payee.unsettled()), of(self.payee.payable()));
+		match owed == payable {
+			true => Ok(payable),
+			false => Err(Failure::new(
+				format!("the velocity cap of channel {} leaves too little for now", to_hex(id)),
+				"settle, and close it once all was settled",
+			)),
+		}
 	}
 }
 
@@ -315,7 +320,7 @@ async fn settle(
 		None => worth(&chain, quote(&chain, &key).await?, &unit.asset).await?,
 	};
 	let seller = Seller::open(context, &chain, &key, &unit.asset, store).await?;
-	let policy = SettlePolicy { min_claim, ..SettlePolicy::default() };
+	let policy = SettlePolicy { min_batch: min_claim, ..SettlePolicy::default() };
 	let settler = Settler::new(seller.payee.clone(), seller.till, policy);
 	let settled = settler.settle_now().await?;
 	let (account, left) = (key.account_id(), seller.payee.totals().unsettled);
@@ -339,11 +344,11 @@ async fn close(
 		));
 	}
 	let unit = context.unit_of(&chain, &info.asset).await?;
-	let claim = if without_voucher {
-		None
+	let mut claims = if without_voucher {
+		Vec::new()
 	} else {
 		let opened = Seller::open(context, &chain, &key, &info.asset, store).await;
-		opened.and_then(|seller| seller.last_claim(&id)).map_err(|failure| {
+		opened.and_then(|seller| seller.last_claims(&id)).map_err(|failure| {
 			let advice = format!(
 				"{}, or give up what was not settled with --without-voucher",
 				failure.advice
@@ -351,8 +356,16 @@ async fn close(
 			Failure::new(failure.cause, advice)
 		})?
 	};
-	let last = claim.as_ref().map_or(0, |claim| claim.amount);
-	let call = calls::close(id, claim.map(|claim| claim.item));
+	let last = claims.iter().fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
+	// A close takes one claim: those of other lanes go before it, in the same transaction.
+	let close = calls::close(id, claims.pop().map(|claim| claim.item));
+	let call = match claims.is_empty() {
+		true => close,
+		false => {
+			let items = claims.iter().map(|claim| claim.item).collect();
+			calls::batch_all(vec![calls::settle_batch(items), close])
+		},
+	};
 	let submitted = context.submit(&chain, &call, &key).await?;
 	let paid = info.settled.saturating_add(last);
 	let report = Report::line(format!("Closed {}.", to_hex(id)))

@@ -84,8 +84,12 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		store.clone(),
 	);
 	config.realm = args.realm.clone();
-	config.settle =
-		SettlePolicy { interval, max_unsettled: exposure, min_claim, ..SettlePolicy::default() };
+	config.settle = SettlePolicy {
+		interval,
+		max_unsettled: exposure,
+		min_batch: min_claim,
+		..SettlePolicy::default()
+	};
 	// Done below, where its outcome can be shown.
 	config.settle_on_shutdown = false;
 	let gateway = Gateway::with_store(config, vouchers, till.clone()).await?;
@@ -100,7 +104,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<Report, Failure> {
 		.progress(&format!("Vouchers are kept in {}. Ctrl-C settles and stops.", store.display()));
 	if min_claim > 0 {
 		context.progress(&format!(
-			"Claims below {} wait, unless their channel closes: the fee would take them.",
+			"Claims that add up to less than {} wait, unless their channel closes: the fee would take \
+			 them.",
 			unit.show(min_claim)
 		));
 	}

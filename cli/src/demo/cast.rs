@@ -15,7 +15,6 @@ use stoa_client::chain::{
 };
 use stoa_primitives::{
 	agent::Manifest,
-	channel::DEFAULT_GRACE,
 	referral::{Code, Referral},
 	AssetId, Balance, MINUTES,
 };
@@ -259,13 +258,8 @@ impl Stage<'_> {
 		let options = self.options(Wait::InBlock, true);
 		let payee = cast.provider.account_id();
 		let opens = cast.consumers.iter().map(|consumer| {
-			let call = calls::open(OpenChannel {
-				payee: payee.clone(),
-				asset: self.unit.asset.clone(),
-				deposit: plan.deposit,
-				key: consumer.voucher.key(),
-				grace: DEFAULT_GRACE,
-			});
+			let (asset, key) = (self.unit.asset.clone(), consumer.voucher.key());
+			let call = calls::open(OpenChannel::new(payee.clone(), asset, plan.deposit, key));
 			let (chain, options) = (self.chain, options.clone());
 			async move { chain.submit(&call, &consumer.account, options).await }
 		});

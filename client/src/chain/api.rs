@@ -28,12 +28,20 @@
 		with = "::subxt::utils::Static<::stoa_primitives::channel::Cap>"
 	),
 	substitute_type(
+		path = "stoa_primitives::channel::CapState",
+		with = "::subxt::utils::Static<::stoa_primitives::channel::CapState>"
+	),
+	substitute_type(
 		path = "stoa_primitives::channel::Item",
 		with = "::subxt::utils::Static<::stoa_primitives::channel::Item>"
 	),
 	substitute_type(
 		path = "stoa_primitives::channel::SkipReason",
 		with = "::subxt::utils::Static<::stoa_primitives::channel::SkipReason>"
+	),
+	substitute_type(
+		path = "stoa_primitives::keys::AgentSignature",
+		with = "::subxt::utils::Static<::stoa_primitives::keys::AgentSignature>"
 	),
 	substitute_type(
 		path = "stoa_primitives::keys::Key",

@@ -6,7 +6,9 @@ use sp_runtime::MultiSignature;
 use std::{fmt, sync::Arc};
 use stoa_primitives::{
 	agent::Manifest,
-	channel::{ChannelId, Item},
+	channel::{Cap, ChannelId, Item},
+	keys::{AgentSignature, Key},
+	payload::{CloseConsent, OpenAuth},
 	referral::{Code, Referral},
 	AccountId, AssetId, Balance, BlockNumber,
 };
@@ -208,17 +210,17 @@ pub fn claim_code(code: Code) -> Call {
 	Call::new("Referrals", "claim_code", payload)
 }
 
-/// `Channels.open`: locks credits of the signer for one payee. One lane, no velocity cap.
+/// `Channels.open`: locks credits of the signer for one payee.
 pub fn open(channel: OpenChannel) -> Call {
-	let OpenChannel { payee, asset, deposit, key, grace } = channel;
+	let OpenChannel { payee, asset, deposit, key, grace, lanes, cap } = channel;
 	let payload = api::tx().channels().open(
 		Static(payee),
 		Static(asset),
 		deposit,
 		Static(key),
 		grace,
-		1,
-		None,
+		lanes,
+		cap.map(Static),
 	);
 	Call::new("Channels", "open", payload)
 }
@@ -253,6 +255,57 @@ pub fn close(id: ChannelId, last: Option<Item>) -> Call {
 /// `Channels.finalize`: ends channels whose grace period is over, at most 64.
 pub fn finalize(ids: Vec<ChannelId>) -> Call {
 	Call::new("Channels", "finalize", api::tx().channels().finalize(bounded(ids)))
+}
+
+/// `Channels.open_authorized`: the signer opens the channel in which the payer has authorised it to be
+/// paid. The channel's terms are those of the authorisation, which names the asset by its digest only.
+pub fn open_authorized(
+	payer: AccountId,
+	asset: AssetId,
+	auth: &OpenAuth,
+	signature: AgentSignature,
+) -> Call {
+	let payload = api::tx().channels().open_authorized(
+		Static(payer),
+		Static(asset),
+		auth.amount,
+		Static(auth.voucher_key),
+		auth.grace,
+		auth.nonce,
+		auth.expires,
+		Static(signature),
+	);
+	Call::new("Channels", "open_authorized", payload)
+}
+
+/// `Channels.close_with_consent`: the payer ends the channel at once, as the payee has agreed.
+pub fn close_with_consent(consent: CloseConsent, signature: AgentSignature) -> Call {
+	let CloseConsent { channel, total, expires } = consent;
+	let payload =
+		api::tx().channels().close_with_consent(channel, total, expires, Static(signature));
+	Call::new("Channels", "close_with_consent", payload)
+}
+
+/// `Channels.settle_batch_all`: as [`settle_batch`], but all items or none.
+pub fn settle_batch_all(items: Vec<Item>) -> Call {
+	let items = items.into_iter().map(Static).collect();
+	let payload = api::tx().channels().settle_batch_all(bounded(items));
+	Call::new("Channels", "settle_batch_all", payload)
+}
+
+/// `Channels.rotate_key`: another key signs vouchers.
+pub fn rotate_key(id: ChannelId, key: Key) -> Call {
+	Call::new("Channels", "rotate_key", api::tx().channels().rotate_key(id, Static(key)))
+}
+
+/// `Channels.set_cap`: sets, changes or lifts the velocity cap.
+pub fn set_cap(id: ChannelId, cap: Option<Cap>) -> Call {
+	Call::new("Channels", "set_cap", api::tx().channels().set_cap(id, cap.map(Static)))
+}
+
+/// `Channels.revoke_lane`: nothing more is settled on a lane after one grace period.
+pub fn revoke_lane(id: ChannelId, lane: u32) -> Call {
+	Call::new("Channels", "revoke_lane", api::tx().channels().revoke_lane(id, lane))
 }
 
 /// `Balances.transfer_keep_alive`: native tokens, in units of 10⁻¹² STOA.

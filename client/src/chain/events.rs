@@ -2,7 +2,7 @@
 
 use super::{api, DispatchFailure};
 use stoa_primitives::{
-	channel::{ChannelId, SkipReason},
+	channel::{Cap, ChannelId, SkipReason},
 	keys::Key,
 	money::{ScheduleId, Shares, Source},
 	AccountId, AssetId, Balance, BlockNumber,
@@ -173,6 +173,35 @@ pub enum MarketEvent {
 		paid_items: u32,
 		/// How many were skipped.
 		skipped_items: u32,
+		/// Whether the platform's share covers the fee, so that the sender pays none.
+		free: bool,
+	},
+	/// `Channels.KeyRotated`: a channel has another voucher key.
+	KeyRotated {
+		/// Channel id.
+		id: ChannelId,
+		/// The key that signs from now on.
+		key: Key,
+		/// First block in which the key before is no longer valid.
+		until: BlockNumber,
+	},
+	/// `Channels.CapSet`: a velocity cap was set, changed or lifted.
+	CapSet {
+		/// Channel id.
+		id: ChannelId,
+		/// The cap, if any.
+		cap: Option<Cap>,
+		/// First block in which it holds.
+		from: BlockNumber,
+	},
+	/// `Channels.LaneRevoked`.
+	LaneRevoked {
+		/// Channel id.
+		id: ChannelId,
+		/// Lane within the channel.
+		lane: u32,
+		/// First block in which nothing can be settled on it.
+		from: BlockNumber,
 	},
 	/// `Channels.CloseRequested`: a grace period has begun.
 	CloseRequested {
@@ -376,8 +405,17 @@ pub(super) fn decode(event: api::Event, metadata: &Metadata) -> Option<MarketEve
 		Event::Channels(Channels::SettlementRefused { id, error, .. }) => {
 			MarketEvent::SettlementRefused { id, error: failure(&error, metadata) }
 		},
-		Event::Channels(Channels::BatchSettled { by, paid_items, skipped_items }) => {
-			MarketEvent::BatchSettled { by: by.0, paid_items, skipped_items }
+		Event::Channels(Channels::BatchSettled { by, paid_items, skipped_items, free }) => {
+			MarketEvent::BatchSettled { by: by.0, paid_items, skipped_items, free }
+		},
+		Event::Channels(Channels::KeyRotated { id, key, until }) => {
+			MarketEvent::KeyRotated { id, key: key.0, until }
+		},
+		Event::Channels(Channels::CapSet { id, cap, from }) => {
+			MarketEvent::CapSet { id, cap: cap.map(|cap| cap.0), from }
+		},
+		Event::Channels(Channels::LaneRevoked { id, lane, from }) => {
+			MarketEvent::LaneRevoked { id, lane, from }
 		},
 		Event::Channels(Channels::CloseRequested { id, ends, .. }) => {
 			MarketEvent::CloseRequested { id, ends }

@@ -6,7 +6,10 @@ use std::{
 	collections::HashMap,
 	sync::{Mutex, MutexGuard},
 };
-use stoa_primitives::channel::{Item, Proof, SkipReason};
+use stoa_primitives::{
+	channel::{Item, Proof, SkipReason},
+	payload::Domain,
+};
 
 /// The asset of [`channel`].
 pub const ASSET: AssetId = AssetId::WithId(1);
@@ -29,14 +32,72 @@ pub fn channel(id: ChannelId, key: Key, deposit: Balance) -> ChannelInfo {
 		key,
 		deposit,
 		settled: 0,
-		lane0: 0,
+		lane_settled: vec![0],
 		lanes: 1,
 		grace: DEFAULT_GRACE,
 		phase: Phase::Open,
 		cap: None,
+		changes: Changes::default(),
 		schedule: 0,
 		nonce: 0,
 	}
+}
+
+/// What the chain does with an item in block `now`: what it pays, or why it does not.
+pub fn settle_item(
+	info: &mut ChannelInfo,
+	item: &Item,
+	domain: &Domain,
+	now: BlockNumber,
+) -> Result<Balance, SkipReason> {
+	match info.phase {
+		Phase::Closing { ends } if now >= ends => return Err(SkipReason::GraceOver),
+		_ => {},
+	}
+	if item.lane >= u32::from(info.lanes) {
+		return Err(SkipReason::UnknownLane);
+	}
+	let revoked = info.changes.revoked.iter().find(|(lane, _)| *lane == item.lane);
+	if revoked.is_some_and(|(_, from)| now >= *from) {
+		return Err(SkipReason::LaneRevoked);
+	}
+	if item.valid_until() != 0 && item.valid_until() < now {
+		return Err(SkipReason::Expired);
+	}
+	let allowed = item.allowed().ok_or(SkipReason::AboveDeposit)?;
+	let take = item.capture.unwrap_or(allowed);
+	if take > allowed {
+		return Err(SkipReason::CaptureAboveVoucher);
+	}
+	let amount = take.checked_sub(info.settled_on(item.lane)).filter(|amount| *amount > 0);
+	let amount = amount.ok_or(SkipReason::Stale)?;
+	if info.settled + amount > info.deposit {
+		return Err(SkipReason::AboveDeposit);
+	}
+	let recent = info.cap.as_ref().map(|state| state.recent.clone()).unwrap_or_default();
+	let mut cap = match info.changes.cap {
+		Some((waiting, from)) if now >= from => waiting.map(|cap| CapState { cap, recent }),
+		_ => info.cap.clone(),
+	};
+	if cap.as_mut().is_some_and(|cap| !cap.capture(now, amount)) {
+		return Err(SkipReason::AboveCap);
+	}
+	let retired = info.changes.key.filter(|(_, until)| now < *until).map(|(key, _)| key);
+	let signed = |key: &Key| key.verify(&item.message(domain), item.signature());
+	if !signed(&info.key) && !retired.as_ref().is_some_and(signed) {
+		return Err(SkipReason::BadSignature);
+	}
+	if let Proof::Ticks(ticks) = &item.proof {
+		if !ticks.in_range() {
+			return Err(SkipReason::TickOutOfRange);
+		}
+		if !ticks.leads_to_root() {
+			return Err(SkipReason::BadTick);
+		}
+	}
+	info.cap = cap;
+	info.raise_lane(item.lane, take);
+	Ok(amount)
 }
 
 #[derive(Default)]
@@ -56,6 +117,10 @@ pub struct State {
 	pub skip: Option<ChannelId>,
 	/// How many batches from now on fail.
 	pub failing_batches: usize,
+	/// Top-ups are refused by the node.
+	pub refuse_top_ups: bool,
+	/// Top-ups are included, not final yet, and nobody is told.
+	pub lose_top_ups: bool,
 	pub reads: usize,
 	pub batches: Vec<Vec<Item>>,
 }
@@ -165,30 +230,21 @@ impl PayeeChain for FakeChain {
 			}
 			state.batches.push(items.clone());
 			let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
+			let (now, refused) = (state.number + 1, state.skip);
 			for (index, item) in (0u32..).zip(items) {
-				let Proof::Voucher { cumulative, .. } = item.proof;
-				let take = item.capture.unwrap_or(cumulative);
-				let mut skip = |reason| {
-					let (channel, lane) = (item.channel, item.lane);
-					skipped.push(Skip { index, channel, lane, reason });
+				let Item { channel, lane, .. } = item;
+				let outcome = match state.best.get_mut(&channel) {
+					_ if refused == Some(channel) => Err(SkipReason::NotSettled),
+					Some(info) => settle_item(info, &item, &Domain::channels(self.genesis), now),
+					None => Err(SkipReason::UnknownChannel),
 				};
-				if state.skip == Some(item.channel) {
-					skip(SkipReason::NotSettled);
-					continue;
+				match outcome {
+					Ok(amount) => {
+						let settled = state.best[&channel].settled_on(lane);
+						claimed.push(Claim { channel, lane, amount, settled });
+					},
+					Err(reason) => skipped.push(Skip { index, channel, lane, reason }),
 				}
-				let Some(channel) = state.best.get_mut(&item.channel) else {
-					skip(SkipReason::UnknownChannel);
-					continue;
-				};
-				if take <= channel.settled {
-					skip(SkipReason::Stale);
-					continue;
-				}
-				let amount = take - channel.settled;
-				channel.settled = take;
-				channel.lane0 = take;
-				let settled = channel.settled;
-				claimed.push(Claim { channel: item.channel, lane: item.lane, amount, settled });
 			}
 			state.finalized = state.best.clone();
 			Ok(SettleOutcome { submitted: submitted(), claimed, skipped })
@@ -206,6 +262,42 @@ impl PayeeChain for FakeChain {
 			state.best.remove(&channel);
 			state.finalized.remove(&channel);
 			Ok(submitted())
+		}
+		.boxed()
+	}
+}
+
+impl PayerChain for FakeChain {
+	fn top_up(
+		&self,
+		channel: ChannelId,
+		amount: Balance,
+	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>> {
+		async move {
+			let mut state = self.up()?;
+			if state.refuse_top_ups {
+				return Err(ChainError::Rejected { reason: "refused".into() });
+			}
+			let info = state.best.get_mut(&channel).unwrap();
+			info.deposit += amount;
+			let info = info.clone();
+			if state.lose_top_ups {
+				let (extrinsic, reason) = (H256::zero(), "lost".into());
+				return Err(ChainError::Unknown { extrinsic, reason });
+			}
+			state.finalized.insert(channel, info.clone());
+			Ok(info)
+		}
+		.boxed()
+	}
+
+	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>> {
+		async move {
+			let state = self.up()?;
+			let mut out: Vec<_> = state.finalized.values().cloned().collect();
+			out.retain(|info| info.payer == payer);
+			out.sort_by_key(|info| info.id);
+			Ok(out)
 		}
 		.boxed()
 	}

@@ -1,8 +1,9 @@
 //! A connection to one node.
 
 use super::{
-	api, calls, events::decode, AgentInfo, At, BlockRef, Call, ChainError, ChainView, ChannelInfo,
-	EventRecord, MarketEvent, NativeBalance, OpenChannel, Phase, SubmitOptions, Submitted,
+	api, calls, events::decode, AgentInfo, At, BlockRef, Call, ChainError, ChainView, Changes,
+	ChannelInfo, EventRecord, MarketEvent, NativeBalance, OpenChannel, Phase, SubmitOptions,
+	Submitted,
 };
 use crate::{
 	config::{Hash, StoaConfig},
@@ -407,22 +408,7 @@ impl Chain {
 	pub async fn channel(&self, id: &ChannelId, at: At) -> Result<Option<ChannelInfo>, ChainError> {
 		let call = api::view_functions().channels().channel(*id);
 		let channel = view(&self.at(at).await?, call).await?;
-		Ok(channel.map(|channel| ChannelInfo {
-			id: *id,
-			payer: channel.payer.0,
-			payee: channel.payee.0,
-			asset: channel.asset.0,
-			key: channel.key.0,
-			deposit: channel.deposit,
-			settled: channel.settled,
-			lane0: channel.lane0,
-			lanes: channel.lanes,
-			grace: channel.grace,
-			phase: channel.ends.map_or(Phase::Open, |ends| Phase::Closing { ends }),
-			cap: channel.cap.map(|cap| cap.cap.0),
-			schedule: channel.schedule,
-			nonce: channel.nonce,
-		}))
+		Ok(channel.map(|channel| seen(*id, channel)))
 	}
 
 	/// All channels that have not ended, in no order. Walks the whole map: for auditors.
@@ -443,26 +429,13 @@ impl Chain {
 				.and_then(|id| ChannelId::try_from(id).ok())
 				.ok_or_else(|| ChainError::Incompatible { what: "Channels.Channels".into() })?;
 			let channel = row.value().decode()?;
-			use api::runtime_types::pallet_stoa_channels::types::Phase as Stored;
-			out.push(ChannelInfo {
-				id,
-				payer: channel.payer.0,
-				payee: channel.payee.0,
-				asset: channel.asset.0,
-				key: channel.key.0,
-				deposit: channel.deposit,
-				settled: channel.settled,
-				lane0: channel.lane0,
-				lanes: channel.lanes,
-				grace: channel.grace,
-				phase: match channel.phase {
-					Stored::Open => Phase::Open,
-					Stored::Closing { ends, .. } => Phase::Closing { ends },
-				},
-				cap: channel.cap.map(|cap| cap.cap.0),
-				schedule: channel.schedule,
-				nonce: channel.nonce,
-			});
+			let has_rows = channel.lanes > 1 || channel.pending;
+			let mut info = stored(id, channel);
+			if has_rows {
+				let call = api::view_functions().channels().channel(id);
+				info = view(&at, call).await?.map_or(info, |channel| seen(id, channel));
+			}
+			out.push(info);
 		}
 		Ok(out)
 	}
@@ -548,6 +521,60 @@ impl Chain {
 	/// [`ChainError::Incompatible`] if not.
 	pub async fn check_call(&self, call: &Call) -> Result<(), ChainError> {
 		call.encode(&self.at(At::Finalized).await?).map(|_| ())
+	}
+}
+
+use api::runtime_types::pallet_stoa_channels::types::{
+	Channel as StoredChannel, ChannelView as ViewedChannel, Phase as StoredPhase,
+};
+
+/// A channel as the view function gives it.
+fn seen(id: ChannelId, channel: ViewedChannel) -> ChannelInfo {
+	ChannelInfo {
+		id,
+		payer: channel.payer.0,
+		payee: channel.payee.0,
+		asset: channel.asset.0,
+		key: channel.key.0,
+		deposit: channel.deposit,
+		settled: channel.settled,
+		// There are as many as lanes, which are counted in 16 bits.
+		lanes: u16::try_from(channel.lane_settled.len()).unwrap_or(u16::MAX),
+		lane_settled: channel.lane_settled,
+		grace: channel.grace,
+		phase: channel.ends.map_or(Phase::Open, |ends| Phase::Closing { ends }),
+		cap: channel.cap.map(|cap| cap.0),
+		changes: Changes {
+			key: channel.changes.key.map(|(key, until)| (key.0, until)),
+			cap: channel.changes.cap.map(|(cap, from)| (cap.map(|cap| cap.0), from)),
+			revoked: channel.changes.revoked.0,
+		},
+		schedule: channel.schedule,
+		nonce: channel.nonce,
+	}
+}
+
+/// A channel as it is stored, when it has no row of lanes and none of changes.
+fn stored<Ticket>(id: ChannelId, channel: StoredChannel<Ticket>) -> ChannelInfo {
+	ChannelInfo {
+		id,
+		payer: channel.payer.0,
+		payee: channel.payee.0,
+		asset: channel.asset.0,
+		key: channel.key.0,
+		deposit: channel.deposit,
+		settled: channel.settled,
+		lane_settled: vec![channel.lane0],
+		lanes: channel.lanes,
+		grace: channel.grace,
+		phase: match channel.phase {
+			StoredPhase::Open => Phase::Open,
+			StoredPhase::Closing { ends, .. } => Phase::Closing { ends },
+		},
+		cap: channel.cap.map(|cap| cap.0),
+		changes: Changes::default(),
+		schedule: channel.schedule,
+		nonce: channel.nonce,
 	}
 }
 

@@ -4,7 +4,7 @@ use super::{
 	calls::{self, RawCall},
 	online::{block_number, read_event, AtBlock},
 	to_hex, At, BlockRef, Call, Chain, ChainError, ChainView, ChannelInfo, Claim, MarketEvent,
-	PayeeChain, SettleOutcome, Skip,
+	PayeeChain, PayerChain, SettleOutcome, Skip,
 };
 use crate::{config::StoaConfig, keys::AccountKey};
 use futures::{
@@ -14,7 +14,7 @@ use futures::{
 use std::{fmt, future::Future, pin::pin, time::Duration};
 use stoa_primitives::{
 	channel::{ChannelId, Item},
-	AssetId, Balance, BlockNumber, H256,
+	AccountId, AssetId, Balance, BlockNumber, H256,
 };
 use subxt::{
 	client::OnlineClientAtBlockImpl,
@@ -561,6 +561,38 @@ impl PayeeChain for SignedChain {
 		async move {
 			let call = calls::close(channel, last);
 			self.chain.submit(&call, &self.key, self.options.clone()).await
+		}
+		.boxed()
+	}
+}
+
+impl PayerChain for SignedChain {
+	fn top_up(
+		&self,
+		channel: ChannelId,
+		amount: Balance,
+	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>> {
+		async move {
+			let options = SubmitOptions { wait: Wait::Finalized, ..self.options.clone() };
+			self.chain.submit(&calls::top_up(channel, amount), &self.key, options).await?;
+			self.chain.channel(&channel, At::Finalized).await?.ok_or_else(|| ChainError::NotFound {
+				what: "the channel that was topped up".into(),
+			})
+		}
+		.boxed()
+	}
+
+	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>> {
+		async move {
+			let at = At::Hash(self.chain.block(At::Finalized).await?.hash);
+			let mut out = Vec::new();
+			for known in self.chain.channels(at).await? {
+				if known.payer == payer {
+					// The map does not have all of a channel, the view function does.
+					out.extend(self.chain.channel(&known.id, at).await?);
+				}
+			}
+			Ok(out)
 		}
 		.boxed()
 	}

@@ -4,7 +4,7 @@ use super::{At, BlockRef, ChainError, ChannelInfo, Submitted};
 use futures::future::BoxFuture;
 use stoa_primitives::{
 	channel::{ChannelId, Item, SkipReason},
-	Balance, BlockNumber, H256,
+	AccountId, Balance, BlockNumber, H256,
 };
 
 /// Reading channels.
@@ -41,6 +41,21 @@ pub trait PayeeChain: ChainView {
 		channel: ChannelId,
 		last: Option<Item>,
 	) -> BoxFuture<'_, Result<Submitted, ChainError>>;
+}
+
+/// Reading channels, and acting as their payer.
+pub trait PayerChain: ChainView {
+	/// Adds to a channel's deposit. Returns the channel as it is then, in finalized state: payees believe
+	/// no other.
+	fn top_up(
+		&self,
+		channel: ChannelId,
+		amount: Balance,
+	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>>;
+
+	/// All channels that `payer` has opened and that have not ended, in finalized state. May walk all
+	/// channels that there are: for payers that have lost their records.
+	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>>;
 }
 
 /// An item that was paid.

@@ -1,196 +1,65 @@
-//! Which vouchers the payee accepts. No clock, no disk, no network: the driver brings facts and
+//! Which payments the payee accepts. No clock, no disk, no network: the driver brings facts and
 //! carries records away.
 //!
 //! A voucher is accepted if and only if, cheapest first:
 //!
 //! 1. the channel was read from finalized state, exists, is for this payee and asset, has the lane,
 //!    and leaves enough grace;
-//! 2. no close was requested, finalized or not;
+//! 2. no close was requested, finalized or not, none was agreed to, and the lane was not revoked;
 //! 3. it does not expire before it can be settled;
 //! 4. its cumulative amount is at least the floor plus the price, the floor being the higher of what
 //!    was accepted here and what was settled on chain;
-//! 5. all lanes together stay within the finalized deposit;
-//! 6. the signature is the channel key's, over this voucher, on this chain.
+//! 5. all lanes together stay within the finalized deposit, and what of them is not settled within the
+//!    velocity cap, also within a tighter one that waits;
+//! 6. the signature is the channel key's, or that of a replaced key that stays valid long enough, over
+//!    this voucher, on this chain.
 //!
 //! What was paid so far is the payer's business: only a voucher with a valid signature gets a verdict
 //! of steps 2 to 5, so that nobody can find the amounts out by trying.
+//!
+//! [Ticks](super::ticks) are accepted by the same rules; their signature is checked once, when the
+//! commitment is opened.
 
+use super::{
+	channel::{Channel, Lane},
+	facts::Facts,
+	rules::{Assessment, Record, Rejection, Rules},
+	ticks::Session,
+};
 use crate::{
-	chain::{ChannelInfo, Phase},
+	allowance::Allowance,
+	chain::ChannelInfo,
 	voucher::{LaneKey, SignedVoucher},
 };
-use codec::{Decode, Encode};
-use std::collections::{BTreeMap, HashMap};
-use stoa_primitives::{
-	channel::{ChannelId, Item},
-	keys::Key,
-	payload::Domain,
-	AccountId, AssetId, Balance, BlockNumber,
-};
-
-/// What the payee asks of channels.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Rules {
-	/// Who is paid.
-	pub payee: AccountId,
-	/// In what.
-	pub asset: AssetId,
-	/// The shortest grace period that leaves time to settle, in blocks.
-	pub min_grace: BlockNumber,
-	/// How many blocks a voucher must stay valid from now on, so that it can be settled.
-	pub settle_horizon: BlockNumber,
-}
-
-/// What was accepted on a lane, as it is stored: the voucher in full, so that it can be settled
-/// whatever else is lost.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
-pub struct Record {
-	/// The highest voucher accepted; its cumulative amount is the watermark.
-	pub voucher: SignedVoucher,
-	/// What of it was earned: the sum of prices. Never above the watermark. Only this is settled,
-	/// so a payer that signs more than a call costs gets the difference back.
-	pub earned: Balance,
-	/// What the voucher bought, as the caller identifies requests.
-	pub request: [u8; 32],
-	/// How many vouchers were accepted on this lane.
-	pub count: u64,
-}
-
-/// Why a voucher is not accepted. Amounts are in units of the channel's asset.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Rejection {
-	/// No channel of this id at the finalized block.
-	#[error("no such channel at the finalized block; if it was just opened, wait for finality")]
-	UnknownChannel,
-	/// The channel pays another account or another asset.
-	#[error("the channel does not pay this account in this asset")]
-	NotOurs,
-	/// The channel has no such lane.
-	#[error("the channel has no such lane")]
-	UnknownLane,
-	/// The grace period is too short to settle in.
-	#[error("the channel's grace period of {grace} blocks is shorter than the {min} required")]
-	GraceTooShort {
-		/// The channel's.
-		grace: BlockNumber,
-		/// The payee's minimum.
-		min: BlockNumber,
-	},
-	/// A close was requested: what is served now might not be settled in time.
-	#[error("a close of the channel was requested: cancel it or open another channel")]
-	Closing,
-	/// The voucher expires before it can be settled.
-	#[error("the voucher must be valid at least until block {needed}, or without limit")]
-	ExpiresTooSoon {
-		/// The first block that suffices.
-		needed: BlockNumber,
-	},
-	/// The voucher allows too little.
-	#[error("the voucher allows {shortfall} less than the required {required}")]
-	Insufficient {
-		/// The least cumulative amount that pays for this call.
-		required: Balance,
-		/// How much is missing.
-		shortfall: Balance,
-		/// The floor: what was accepted or settled before.
-		accepted: Balance,
-		/// The payer's own highest voucher, so that it can check the floor.
-		last: Option<SignedVoucher>,
-	},
-	/// The channel does not hold as much.
-	#[error("the channel's finalized deposit is short by {shortfall}: top it up")]
-	AboveDeposit {
-		/// By how much.
-		shortfall: Balance,
-		/// The finalized deposit.
-		deposit: Balance,
-	},
-	/// Not the channel key's signature over this voucher on this chain.
-	#[error("the signature is not the channel key's over this voucher on this chain")]
-	BadSignature,
-	/// No amount is that large.
-	#[error("the amount is too large")]
-	Overflow,
-}
-
-/// What to do with a voucher.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Assessment {
-	/// Serve; store this record before the answer leaves, then [`Machine::apply`] it.
-	Fresh(Record),
-	/// This very voucher was accepted before.
-	Replay {
-		/// For the same request: the stored answer may be given again.
-		same_request: bool,
-	},
-	/// Do not serve.
-	Rejected(Rejection),
-	/// The channel has not been read from the chain since the start.
-	NotSynced,
-}
-
-#[derive(Clone, Debug)]
-struct Facts {
-	info: ChannelInfo,
-	/// The first block in which nothing can be settled any more, if a close was requested.
-	closing: Option<BlockNumber>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Channel {
-	/// `None` until synced, and after the channel has ended.
-	facts: Option<Facts>,
-	/// The latest finalized block that is known to have the channel.
-	seen: Option<BlockNumber>,
-	ended: bool,
-	lanes: BTreeMap<u32, Record>,
-}
-
-impl Channel {
-	fn settled(&self, lane: u32) -> Balance {
-		self.facts.as_ref().map_or(0, |facts| facts.info.lane_settled(lane))
-	}
-
-	/// What was accepted or settled on a lane, whichever is more.
-	fn floor(&self, lane: u32) -> Balance {
-		let accepted = self.lanes.get(&lane).map_or(0, |row| row.voucher.voucher.cumulative);
-		accepted.max(self.settled(lane))
-	}
-
-	/// The sum of the floors of all lanes but one.
-	fn others(&self, lane: u32) -> Option<Balance> {
-		self.lanes
-			.keys()
-			.filter(|other| **other != lane)
-			.try_fold(0, |sum: Balance, other| sum.checked_add(self.floor(*other)))
-	}
-}
-
-/// A lane's claim that is not settled yet.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Unsettled {
-	/// The claim to submit.
-	pub item: Item,
-	/// What it will pay, in units of the asset, before shares are taken.
-	pub amount: Balance,
-	/// The first block in which it can no longer be settled, if a close was requested.
-	pub ends: Option<BlockNumber>,
-	/// Last block in which the voucher is valid, 0 for no limit.
-	pub valid_until: BlockNumber,
-}
+use std::collections::HashMap;
+use stoa_primitives::{channel::ChannelId, keys::Key, payload::Domain, Balance, BlockNumber};
 
 /// The payee's knowledge of all its channels.
 #[derive(Clone, Debug)]
 pub struct Machine {
-	rules: Rules,
-	domain: Domain,
-	channels: HashMap<ChannelId, Channel>,
+	pub(super) rules: Rules,
+	pub(super) domain: Domain,
+	pub(super) channels: HashMap<ChannelId, Channel>,
+	/// Lanes with ticks that are not durable yet.
+	pub(super) dirty: Vec<LaneKey>,
+}
+
+/// A verdict that only the signature can still change.
+#[derive(Clone, Debug)]
+pub(super) enum Weighed {
+	/// The channel is not known from the chain.
+	NotSynced,
+	/// Whoever has signed it: a verdict that anybody may be given, or on a signature that was found good
+	/// before.
+	Settled(Assessment),
+	/// If one of these keys has signed it. The current one comes first.
+	If(Vec<Key>, Assessment),
 }
 
 impl Machine {
 	/// A machine that knows nothing yet.
 	pub fn new(rules: Rules, domain: Domain) -> Self {
-		Self { rules, domain, channels: HashMap::new() }
+		Self { rules, domain, channels: HashMap::new(), dirty: Vec::new() }
 	}
 
 	/// The rules in force.
@@ -201,14 +70,25 @@ impl Machine {
 	/// Puts a stored record back, with the finalized block that [`Machine::seen`] gave when it was
 	/// stored. The channel stays unsynced.
 	pub fn restore(&mut self, record: Record, seen: Option<BlockNumber>) {
-		let voucher = record.voucher.voucher;
-		let channel = self.channels.entry(voucher.channel).or_default();
+		let at = record.proof.lane();
+		let channel = self.channels.entry(at.channel).or_default();
 		channel.seen = channel.seen.max(seen);
-		channel.lanes.insert(voucher.lane, record);
+		let lane = channel.lanes.entry(at.lane).or_default();
+		if let (Allowance::Ticks(ticks), Some(key)) = (&record.proof, record.key) {
+			lane.session = Some(Session::resumed(ticks, key));
+		}
+		lane.record = Some(record);
+		channel.update();
+	}
+
+	/// Puts back that a close was agreed to that can be made up to block `until`.
+	pub fn restore_consent(&mut self, id: ChannelId, until: BlockNumber) {
+		let channel = self.channels.entry(id).or_default();
+		channel.consent = channel.consent.max(Some(until));
 	}
 
 	/// Takes over what the chain says of a channel: its state at the finalized block of number `at`,
-	/// and at the best block for early warning.
+	/// and at the best block, of number `now`, for early warning.
 	///
 	/// What only rises on chain only rises here, so that a node that lags behind cannot lower a floor.
 	/// A channel has ended once a later block than one that had it does not have it, also if that was
@@ -217,10 +97,11 @@ impl Machine {
 		&mut self,
 		id: ChannelId,
 		at: BlockNumber,
+		now: BlockNumber,
 		finalized: Option<ChannelInfo>,
 		best: Option<&ChannelInfo>,
 	) {
-		let Some(mut info) = finalized else {
+		let Some(info) = finalized else {
 			if let Some(channel) = self.channels.get_mut(&id) {
 				if channel.seen.is_some_and(|seen| seen < at) {
 					channel.facts = None;
@@ -229,22 +110,17 @@ impl Machine {
 			}
 			return;
 		};
-		let ends = |phase: Phase| match phase {
-			Phase::Open => None,
-			Phase::Closing { ends } => Some(ends),
-		};
-		// A channel that is gone from the best block has been closed a moment ago.
-		let closing = match best {
-			Some(best) => ends(best.phase).or(ends(info.phase)),
-			None => Some(at),
-		};
 		let channel = self.channels.entry(id).or_default();
 		channel.seen = channel.seen.max(Some(at));
-		if let Some(before) = &channel.facts {
-			info.settled = info.settled.max(before.info.settled);
-			info.lane0 = info.lane0.max(before.info.lane0);
+		let facts = Facts::new(info, best, at, now.max(at), channel.facts.as_ref());
+		// Records of the first versions do not say by which key they are.
+		for row in channel.lanes.values_mut().filter_map(|lane| lane.record.as_mut()) {
+			if row.key.is_none() {
+				row.key = facts.keys().find(|key| row.proof.verify(key, &self.domain)).copied();
+			}
 		}
-		channel.facts = Some(Facts { info, closing });
+		channel.facts = Some(facts);
+		channel.update();
 	}
 
 	/// Channels that have ended and whose records serve no purpose any more.
@@ -272,9 +148,15 @@ impl Machine {
 		self.channels.get(id)?.facts.as_ref().map(|facts| &facts.info)
 	}
 
-	/// What was accepted on a lane.
+	/// Whether a key signs for the channel: the current one, or one that was replaced and is still valid.
+	pub fn has_key(&self, id: &ChannelId, key: &Key) -> bool {
+		let facts = self.channels.get(id).and_then(|channel| channel.facts.as_ref());
+		facts.is_some_and(|facts| facts.key_end(key).is_some())
+	}
+
+	/// What was accepted on a lane, durably.
 	pub fn record(&self, at: &LaneKey) -> Option<&Record> {
-		self.channels.get(&at.channel)?.lanes.get(&at.lane)
+		self.channels.get(&at.channel)?.lanes.get(&at.lane)?.record.as_ref()
 	}
 
 	/// All channels that are known.
@@ -294,7 +176,7 @@ impl Machine {
 	}
 
 	/// As [`Machine::assess`], for a voucher whose signature was found to be that of the key
-	/// `verified` before. It is checked again only if the channel names another key by now.
+	/// `verified` before. It is checked again only if the channel no longer names that key.
 	pub fn assess_verified(
 		&self,
 		signed: &SignedVoucher,
@@ -303,53 +185,88 @@ impl Machine {
 		request: &[u8; 32],
 		now: BlockNumber,
 	) -> Assessment {
-		let (assessment, key) = match self.compare(signed, price, request, now) {
-			Ok(Candidate::Unknown) => return Assessment::NotSynced,
-			Ok(Candidate::Known(assessment, info)) => (assessment, info.key),
-			Err(rejection) => return Assessment::Rejected(rejection),
-		};
-		if verified == Some(&key) || signed.verify(&key, &self.domain) {
-			assessment
-		} else {
-			Assessment::Rejected(Rejection::BadSignature)
+		match self.weigh(signed, price, request, now) {
+			Weighed::NotSynced => Assessment::NotSynced,
+			Weighed::Settled(assessment) => assessment,
+			Weighed::If(keys, assessment) => {
+				let known = verified.filter(|key| keys.contains(key));
+				let key =
+					known.or_else(|| keys.iter().find(|key| signed.verify(key, &self.domain)));
+				self.conclude(signed, assessment, key, now)
+			},
 		}
 	}
 
-	/// Everything but the signature. An error is a rejection that anybody may be given; every other
-	/// verdict depends on what was paid so far.
-	fn compare(
+	/// The verdict of [`Machine::weigh`], once it is known which key has signed.
+	pub(super) fn conclude(
+		&self,
+		signed: &SignedVoucher,
+		assessment: Assessment,
+		key: Option<&Key>,
+		now: BlockNumber,
+	) -> Assessment {
+		let Some(key) = key else { return Assessment::Rejected(Rejection::BadSignature) };
+		let Assessment::Fresh(record) = assessment else { return assessment };
+		let facts = self.channels.get(&signed.voucher.channel).and_then(|one| one.facts.as_ref());
+		let Some(facts) = facts else { return Assessment::NotSynced };
+		match facts.check_key(key, now, self.rules.settle_horizon) {
+			Ok(()) => Assessment::Fresh(Record { key: Some(*key), ..record }),
+			Err(rejection) => Assessment::Rejected(rejection),
+		}
+	}
+
+	/// Everything but the signature.
+	pub(super) fn weigh(
 		&self,
 		signed: &SignedVoucher,
 		price: Balance,
 		request: &[u8; 32],
 		now: BlockNumber,
-	) -> Result<Candidate<'_>, Rejection> {
+	) -> Weighed {
 		let voucher = &signed.voucher;
-		let Some(channel) = self.channels.get(&voucher.channel) else {
-			return Ok(Candidate::Unknown);
+		let (channel, facts) = match self.find(&voucher.channel, voucher.lane) {
+			Ok(Some(found)) => found,
+			Ok(None) => return Weighed::NotSynced,
+			Err(rejection) => return Weighed::Settled(Assessment::Rejected(rejection)),
 		};
-		if channel.ended {
-			return Err(Rejection::UnknownChannel);
-		}
-		let Some(facts) = &channel.facts else { return Ok(Candidate::Unknown) };
-		let info = &facts.info;
-		if info.payee != self.rules.payee || info.asset != self.rules.asset {
-			return Err(Rejection::NotOurs);
-		}
-		if voucher.lane >= u32::from(info.lanes) {
-			return Err(Rejection::UnknownLane);
-		}
-		let row = channel.lanes.get(&voucher.lane);
+		let mut keys: Vec<Key> = facts.keys().copied().collect();
+		let row = channel.lanes.get(&voucher.lane).and_then(|lane| lane.record.as_ref());
 		// An answer that was paid for is owed even when the channel is closing by now.
-		if let Some(row) = row.filter(|row| row.voucher.voucher == *voucher) {
-			let same_request = row.request == *request;
-			return Ok(Candidate::Known(Assessment::Replay { same_request }, info));
+		if let Some((row, known)) = row.and_then(|row| Some((row, row.proof.voucher()?))) {
+			if known.voucher == *voucher {
+				let replay = Assessment::Replay { same_request: row.request == *request };
+				if known.signature == signed.signature {
+					return Weighed::Settled(replay);
+				}
+				keys.extend(row.key);
+				return Weighed::If(keys, replay);
+			}
 		}
 		let assessment = match self.next_record(channel, facts, signed, price, request, now) {
 			Ok(record) => Assessment::Fresh(record),
 			Err(rejection) => Assessment::Rejected(rejection),
 		};
-		Ok(Candidate::Known(assessment, info))
+		Weighed::If(keys, assessment)
+	}
+
+	/// A channel of ours that has the lane; `None` when it is not known from the chain.
+	pub(super) fn find(
+		&self,
+		id: &ChannelId,
+		lane: u32,
+	) -> Result<Option<(&Channel, &Facts)>, Rejection> {
+		let Some(channel) = self.channels.get(id) else { return Ok(None) };
+		if channel.ended {
+			return Err(Rejection::UnknownChannel);
+		}
+		let Some(facts) = &channel.facts else { return Ok(None) };
+		if facts.info.payee != self.rules.payee || facts.info.asset != self.rules.asset {
+			return Err(Rejection::NotOurs);
+		}
+		if lane >= u32::from(facts.info.lanes) {
+			return Err(Rejection::UnknownLane);
+		}
+		Ok(Some((channel, facts)))
 	}
 
 	/// The record of a voucher that is good but for its signature, on a lane of a channel of ours.
@@ -362,125 +279,110 @@ impl Machine {
 		request: &[u8; 32],
 		now: BlockNumber,
 	) -> Result<Record, Rejection> {
-		let (voucher, info) = (&signed.voucher, &facts.info);
-		if info.grace < self.rules.min_grace {
-			return Err(Rejection::GraceTooShort { grace: info.grace, min: self.rules.min_grace });
-		}
-		if facts.closing.is_some() {
-			return Err(Rejection::Closing);
-		}
-		let needed = now.checked_add(self.rules.settle_horizon).ok_or(Rejection::Overflow)?;
-		if voucher.valid_until != 0 && voucher.valid_until < needed {
-			return Err(Rejection::ExpiresTooSoon { needed });
-		}
-		let row = channel.lanes.get(&voucher.lane);
+		let voucher = &signed.voucher;
+		channel.open(facts, &self.rules, voucher.lane, voucher.valid_until, now)?;
 		let floor = channel.floor(voucher.lane);
 		let required = floor.checked_add(price).ok_or(Rejection::Overflow)?;
 		// Equality with the floor is never fresh, whatever the price.
 		if voucher.cumulative < required || voucher.cumulative == floor {
-			return Err(Rejection::Insufficient {
-				required,
-				shortfall: required.saturating_sub(voucher.cumulative),
-				accepted: floor,
-				last: row.map(|row| row.voucher),
-			});
+			return Err(channel.insufficient(voucher.lane, required, voucher.cumulative));
 		}
-		let total = channel
-			.others(voucher.lane)
-			.and_then(|others| others.checked_add(voucher.cumulative))
-			.ok_or(Rejection::Overflow)?;
-		if total > info.deposit {
-			let shortfall = total.saturating_sub(info.deposit);
-			return Err(Rejection::AboveDeposit { shortfall, deposit: info.deposit });
-		}
-		let (earned, count) = row.map_or((0, 0), |row| (row.earned, row.count));
+		channel.room(facts, voucher.lane, voucher.cumulative, now)?;
+		let lane = channel.lanes.get(&voucher.lane);
+		let (earned, count) = lane.map_or((0, 0), Lane::earned);
 		let earned = earned
 			.max(channel.settled(voucher.lane))
 			.checked_add(price)
 			.ok_or(Rejection::Overflow)?;
-		let count = count.saturating_add(1);
-		Ok(Record { voucher: *signed, earned, request: *request, count })
+		let (proof, count) = (Allowance::Voucher(*signed), count.saturating_add(1));
+		Ok(Record { proof, key: None, earned, request: *request, count })
+	}
+
+	/// Keeps a lane for a voucher that is being served. Returns `false` while it is kept for another or
+	/// has ticks that are not durable.
+	#[must_use]
+	pub fn hold(&mut self, at: &LaneKey) -> bool {
+		let Some(channel) = self.channels.get_mut(&at.channel) else { return false };
+		let lane = channel.lanes.entry(at.lane).or_default();
+		let free = !lane.held && lane.pending.is_none();
+		lane.held |= free;
+		free
+	}
+
+	/// The inverse of [`Machine::hold`].
+	pub fn release(&mut self, at: &LaneKey) {
+		let channel = self.channels.get_mut(&at.channel);
+		if let Some(lane) = channel.and_then(|channel| channel.lanes.get_mut(&at.lane)) {
+			lane.held = false;
+		}
 	}
 
 	/// Takes over a record that [`Machine::assess`] returned and that is durable now. Compare and
 	/// set: returns `false`, and changes nothing, if the lane has moved on in the meantime.
 	#[must_use]
 	pub fn apply(&mut self, record: Record) -> bool {
-		let voucher = record.voucher.voucher;
-		let Some(channel) = self.channels.get_mut(&voucher.channel) else { return false };
-		if channel.floor(voucher.lane) >= voucher.cumulative {
+		let at = record.proof.lane();
+		let Some(channel) = self.channels.get_mut(&at.channel) else { return false };
+		if channel.floor(at.lane) >= record.proof.amount() {
 			return false;
 		}
-		channel.lanes.insert(voucher.lane, record);
+		channel.lanes.entry(at.lane).or_default().record = Some(record);
+		channel.update();
 		true
 	}
 
-	/// Raises what the chain has settled on a lane.
-	pub fn note_settled(&mut self, at: &LaneKey, settled: Balance) {
-		if let Some(facts) =
-			self.channels.get_mut(&at.channel).and_then(|channel| channel.facts.as_mut())
-		{
-			if at.lane == 0 {
-				facts.info.lane0 = facts.info.lane0.max(settled);
-			}
-			facts.info.settled = facts.info.settled.max(settled);
+	/// Raises what the chain has settled on a lane, as seen at block `now`.
+	pub fn note_settled(&mut self, at: &LaneKey, settled: Balance, now: BlockNumber) {
+		let Some(channel) = self.channels.get_mut(&at.channel) else { return };
+		if let Some(facts) = &mut channel.facts {
+			facts.note_settled(at.lane, settled, now);
 		}
+		channel.update();
 	}
 
-	/// Claims that are worth submitting, in the ascending order that a batch needs. Channels that
-	/// were not synced are left out.
-	pub fn unsettled(&self) -> Vec<Unsettled> {
-		let mut out = Vec::new();
-		for channel in self.channels.values() {
-			let Some(facts) = &channel.facts else { continue };
-			for (lane, row) in &channel.lanes {
-				let amount = row.earned.saturating_sub(channel.settled(*lane));
-				if amount > 0 {
-					out.push(Unsettled {
-						item: row.voucher.to_item(row.earned),
-						amount,
-						ends: facts.closing,
-						valid_until: row.voucher.voucher.valid_until,
-					});
-				}
-			}
+	/// What the payee will have been paid when the channel is closed now, if nothing is under way on it.
+	/// From then on nothing is accepted on it before block `until` is final without a close. Settling
+	/// goes on: it takes nothing that is not in the sum.
+	///
+	/// # Errors
+	///
+	/// [`Rejection`]; `None` when the channel is not synced or something is under way.
+	pub fn consent(
+		&mut self,
+		id: &ChannelId,
+		until: BlockNumber,
+	) -> Result<Option<Balance>, Rejection> {
+		if self.find(id, 0)?.is_none() {
+			return Ok(None);
 		}
-		out.sort_by_key(|claim| (claim.item.channel, claim.item.lane));
-		out
+		let Some(channel) = self.channels.get_mut(id) else { return Ok(None) };
+		if channel.lanes.values().any(|lane| lane.held || lane.pending.is_some()) {
+			return Ok(None);
+		}
+		channel.consent = channel.consent.max(Some(until));
+		channel.update();
+		let Some(facts) = &channel.facts else { return Ok(None) };
+		let own = channel
+			.lanes
+			.iter()
+			.map(|(lane, row)| row.earned().0.saturating_sub(facts.info.settled_on(*lane)));
+		Ok(Some(own.fold(facts.info.paid(), Balance::saturating_add)))
 	}
 
 	/// The lanes of a channel on which something was accepted.
 	pub fn lanes(&self, id: &ChannelId) -> Vec<LaneKey> {
-		self.channels.get(id).map_or_else(Vec::new, |channel| {
-			channel.lanes.keys().map(|lane| LaneKey { channel: *id, lane: *lane }).collect()
-		})
+		let lanes = self.channels.get(id).into_iter().flat_map(|channel| &channel.lanes);
+		lanes
+			.filter(|(_, lane)| lane.record.is_some())
+			.map(|(lane, _)| LaneKey { channel: *id, lane: *lane })
+			.collect()
 	}
 
 	/// Forgets a channel, with whatever was not settled.
 	pub fn forget(&mut self, id: &ChannelId) {
 		self.channels.remove(id);
+		self.dirty.retain(|at| at.channel != *id);
 	}
-
-	/// How many channels have accepted vouchers, how many vouchers, and what they earned.
-	pub fn sums(&self) -> (usize, u64, Balance) {
-		self.channels.values().filter(|channel| !channel.lanes.is_empty()).fold(
-			(0, 0, 0),
-			|(channels, vouchers, earned): (usize, u64, Balance), channel| {
-				let rows = channel.lanes.values();
-				(
-					channels.saturating_add(1),
-					rows.clone().fold(vouchers, |sum, row| sum.saturating_add(row.count)),
-					rows.fold(earned, |sum, row| sum.saturating_add(row.earned)),
-				)
-			},
-		)
-	}
-}
-
-/// A verdict that only a bad signature can still change, with the channel that names the key.
-enum Candidate<'a> {
-	Unknown,
-	Known(Assessment, &'a ChannelInfo),
 }
 
 #[cfg(test)]

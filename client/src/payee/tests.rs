@@ -409,7 +409,7 @@ async fn run(steps: Vec<Step>) -> Result<(), String> {
 							if view == 0 { &mut chain.best } else { &mut chain.finalized };
 						let channel = channels.get_mut(&ID).unwrap();
 						channel.settled += claim.amount;
-						channel.lane0 = channel.settled;
+						channel.lane_settled = vec![channel.settled];
 					}
 				}
 				let settled = chain.state().finalized[&ID].settled;

@@ -1,11 +1,13 @@
 //! What the payer may sign next. Pure functions: no clock, no disk, no key.
 
-use crate::voucher::SignedVoucher;
+use crate::{allowance::Allowance, chain::ChannelInfo, ticks::SignedCommit};
+use codec::{Decode, Encode};
 use stoa_primitives::{
-	channel::ChannelId,
+	channel::{CapState, ChannelId},
 	keys::Key,
 	payload::{Domain, Voucher},
-	AccountId, AssetId, Balance,
+	tick::{Tick, MAX_TICKS},
+	AccountId, AssetId, Balance, BlockNumber,
 };
 
 /// The payer's own limits, in units of a channel's asset.
@@ -41,32 +43,105 @@ pub struct Terms {
 	pub payee: AccountId,
 	/// In what is paid.
 	pub asset: AssetId,
-	/// The key that signs vouchers.
+	/// The key that signs.
 	pub key: Key,
+	/// The key that it has replaced: what that has signed is ours too.
+	pub retired: Option<Key>,
 	/// What is locked.
 	pub deposit: Balance,
+	/// What all lanes together may allow under the velocity cap: what was settled, and what the cap leaves.
+	pub limit: Balance,
 	/// How many lanes there are.
 	pub lanes: u16,
+	/// Lanes on which nothing is to be paid any more.
+	pub revoked: Vec<u32>,
+}
+
+impl Terms {
+	/// What the chain says of a channel in block `now`.
+	pub fn new(info: &ChannelInfo, now: BlockNumber) -> Self {
+		Self {
+			channel: info.id,
+			payee: info.payee.clone(),
+			asset: info.asset.clone(),
+			key: info.key,
+			retired: info.changes.key.map(|(key, _)| key),
+			deposit: info.deposit,
+			limit: limit(info, now),
+			lanes: info.lanes,
+			revoked: info.changes.revoked.iter().map(|(lane, _)| *lane).collect(),
+		}
+	}
+}
+
+/// What all lanes together may allow in block `now`: a payee accepts no more than it can settle under the
+/// velocity cap, and under a tighter one that waits.
+fn limit(info: &ChannelInfo, now: BlockNumber) -> Balance {
+	let recent = info.cap.as_ref().map(|state| state.recent.clone()).unwrap_or_default();
+	let waiting = info.changes.cap.and_then(|(cap, _)| cap).map(|cap| CapState { cap, recent });
+	let headroom = info.cap.iter().chain(&waiting).map(|state| state.headroom(now)).min();
+	headroom.map_or(Balance::MAX, |headroom| info.settled.saturating_add(headroom))
+}
+
+/// How to pay by ticks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TickTerms {
+	/// What one tick is worth, in units of the asset: the usual price, or a part of it that all prices are
+	/// multiples of.
+	pub value: Balance,
+	/// How many ticks are committed to at once, at most [`MAX_TICKS`].
+	pub count: u32,
+}
+
+impl TickTerms {
+	/// As many ticks of `value` as can be claimed.
+	pub fn new(value: Balance) -> Self {
+		Self { value, count: MAX_TICKS }
+	}
+
+	/// The first of these ticks that allows `amount`.
+	fn index_for(&self, amount: Balance) -> Option<u32> {
+		let index = amount.checked_add(self.value.checked_sub(1)?)?.checked_div(self.value)?;
+		let index = u32::try_from(index).ok()?;
+		(1..=self.count.min(MAX_TICKS)).contains(&index).then_some(index)
+	}
+}
+
+/// A hash chain that was committed to, and its seed.
+#[derive(Clone, Copy, Decode, Encode, Eq, PartialEq)]
+pub struct Commitment {
+	/// The commitment.
+	pub signed: SignedCommit,
+	/// The last value, from which all others follow. As secret as a key.
+	pub seed: Tick,
+}
+
+impl std::fmt::Debug for Commitment {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("Commitment").field("signed", &self.signed).finish_non_exhaustive()
+	}
 }
 
 /// What the payer has signed on a lane.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LaneState {
-	/// The highest voucher.
-	pub signed: Option<SignedVoucher>,
+	/// What allows most of what was signed or revealed.
+	pub signed: Option<Allowance>,
 	/// The highest amount that is used up: by an answer, by the payee's word, or because it was settled
 	/// on chain.
 	pub acknowledged: Balance,
 	/// How much of it no answer came for: it was signed here and is used up by the payee's word, or by
 	/// its settling it, only.
 	pub unanswered: Balance,
+	/// The hash chain that ticks are taken from.
+	pub commitment: Option<Commitment>,
 }
 
 impl LaneState {
 	/// The highest amount ever signed. What was settled on chain was signed, also when these records
 	/// have lost the voucher.
 	pub fn signed_amount(&self) -> Balance {
-		let signed = self.signed.as_ref().map_or(0, |signed| signed.voucher.cumulative);
+		let signed = self.signed.as_ref().map_or(0, Allowance::amount);
 		signed.max(self.acknowledged)
 	}
 
@@ -74,12 +149,12 @@ impl LaneState {
 	/// as unanswered; what is above them was signed by an earlier life of this payer, which counted
 	/// then.
 	fn used_up(&self, used: Balance) -> Self {
-		let remembered = self.signed.is_some_and(|own| own.voucher.cumulative >= used);
+		let remembered = self.signed.is_some_and(|own| own.amount() >= used);
 		let taken = if remembered { used.saturating_sub(self.acknowledged) } else { 0 };
 		Self {
-			signed: self.signed,
 			acknowledged: used,
 			unanswered: self.unanswered.saturating_add(taken),
+			..self.clone()
 		}
 	}
 }
@@ -123,6 +198,28 @@ pub enum Refusal {
 		/// What the policy allows.
 		limit: Balance,
 	},
+	/// The velocity cap that the payer has set leaves too little until more was settled.
+	#[error("the channel's velocity cap is short by {shortfall}: wait until more was settled, or raise it")]
+	AboveCap {
+		/// By how much.
+		shortfall: Balance,
+	},
+	/// The payer has revoked the lane.
+	#[error("the lane {lane} was revoked")]
+	LaneRevoked {
+		/// The lane.
+		lane: u32,
+	},
+	/// Ticks of this value cannot pay as much, or are worth nothing.
+	#[error("{count} ticks of {value} cannot pay {price}")]
+	TicksTooSmall {
+		/// How many ticks there are.
+		count: u32,
+		/// What one is worth.
+		value: Balance,
+		/// What the call costs.
+		price: Balance,
+	},
 	/// The channel has no such lane.
 	#[error("the channel has no lane {lane}")]
 	UnknownLane {
@@ -139,23 +236,33 @@ pub enum Refusal {
 pub enum Next {
 	/// A new voucher: sign it, store it, then send it.
 	Sign(Voucher),
-	/// The last voucher has not been acknowledged and suffices: send it again.
-	Reuse(SignedVoucher),
+	/// A tick of the commitment that is open: store that it is revealed, then send it.
+	Reveal(u32),
+	/// A tick of a new commitment with this base: draw a hash chain, store both, then send them.
+	Commit {
+		/// All that was ever signed on the lane.
+		base: Balance,
+		/// Which tick of it.
+		index: u32,
+	},
+	/// The last payment has not been acknowledged and suffices: send it again.
+	Reuse(Allowance),
 }
 
-/// The voucher that pays `price` more than what was acknowledged on `lane`. `others` is the sum of
-/// what was signed on the channel's other lanes.
+/// What pays `price` more than what was acknowledged on `lane`, by voucher, or by ticks if there are
+/// `ticks`. `others` is the sum of what was signed on the channel's other lanes.
 ///
 /// # Errors
 ///
 /// [`Refusal`].
-pub fn next_voucher(
+pub fn next_payment(
 	terms: &Terms,
 	policy: &Policy,
 	state: &LaneState,
 	lane: u32,
 	others: Balance,
 	price: Balance,
+	ticks: Option<&TickTerms>,
 ) -> Result<Next, Refusal> {
 	if price == 0 {
 		return Err(Refusal::ZeroPrice);
@@ -166,11 +273,22 @@ pub fn next_voucher(
 	if lane >= u32::from(terms.lanes) {
 		return Err(Refusal::UnknownLane { lane });
 	}
+	if terms.revoked.contains(&lane) {
+		return Err(Refusal::LaneRevoked { lane });
+	}
 	let cumulative = state.acknowledged.checked_add(price).ok_or(Refusal::Overflow)?;
-	let total = others.checked_add(cumulative).ok_or(Refusal::Overflow)?;
-	if let Some(signed) = state.signed.filter(|signed| signed.voucher.cumulative >= cumulative) {
+	if let Some(signed) = state.signed.filter(|signed| signed.amount() >= cumulative) {
 		return Ok(Next::Reuse(signed));
 	}
+	let (next, amount) = match ticks {
+		// No last block: a voucher that dies before it is settled would cost the payee what it served.
+		None => {
+			let voucher = Voucher { channel: terms.channel, lane, cumulative, valid_until: 0 };
+			(Next::Sign(voucher), Some(cumulative))
+		},
+		Some(ticks) => next_tick(state, cumulative, price, ticks)?,
+	};
+	let total = amount.and_then(|amount| others.checked_add(amount)).ok_or(Refusal::Overflow)?;
 	if total > policy.budget {
 		let used = total.saturating_sub(price);
 		return Err(Refusal::BudgetSpent { remaining: policy.budget.saturating_sub(used), price });
@@ -178,36 +296,67 @@ pub fn next_voucher(
 	if total > terms.deposit {
 		return Err(Refusal::DepositTooLow { shortfall: total.saturating_sub(terms.deposit) });
 	}
-	// No last block: a voucher that dies before it is settled would cost the payee what it served.
-	Ok(Next::Sign(Voucher { channel: terms.channel, lane, cumulative, valid_until: 0 }))
+	if total > terms.limit {
+		return Err(Refusal::AboveCap { shortfall: total.saturating_sub(terms.limit) });
+	}
+	Ok(next)
 }
 
-/// The state after the payee has shown a voucher of ours that is used up. `None` unless it is for
+/// The tick that allows at least `cumulative`, and what it allows.
+fn next_tick(
+	state: &LaneState,
+	cumulative: Balance,
+	price: Balance,
+	ticks: &TickTerms,
+) -> Result<(Next, Option<Balance>), Refusal> {
+	let open = state.commitment.map(|commitment| commitment.signed);
+	// More than was signed is wanted, so the tick is further along than all that were revealed.
+	let fits = open.filter(|signed| signed.commit.value == ticks.value);
+	if let Some((signed, index)) = fits.and_then(|one| Some((one, one.index_for(cumulative)?))) {
+		return Ok((Next::Reveal(index), signed.amount(index)));
+	}
+	let base = state.signed_amount();
+	let TickTerms { value, count } = *ticks;
+	let index = ticks.index_for(cumulative.saturating_sub(base)).ok_or(Refusal::TicksTooSmall {
+		count,
+		value,
+		price,
+	})?;
+	let amount = value.checked_mul(index.into()).and_then(|more| more.checked_add(base));
+	Ok((Next::Commit { base, index }, amount))
+}
+
+/// The state after the payee has shown a proof of ours that is used up. `None` unless it is for
 /// this lane, carries our signature, and is above what was acknowledged.
 ///
 /// A payer whose records are older than the payee's is put right by this, and by nothing else that
-/// the payee may say. A voucher that these records have counts as unanswered, since no answer came
+/// the payee may say. A proof that these records have counts as unanswered, since no answer came
 /// here.
 pub fn correct(
 	terms: &Terms,
 	domain: &Domain,
 	lane: u32,
 	state: &LaneState,
-	statement: &SignedVoucher,
+	statement: &Allowance,
 ) -> Option<LaneState> {
-	let voucher = &statement.voucher;
-	let proven = voucher.channel == terms.channel
-		&& voucher.lane == lane
-		&& voucher.cumulative > state.acknowledged
-		&& statement.verify(&terms.key, domain);
+	let (at, amount) = (statement.lane(), statement.amount());
+	let proven = at.channel == terms.channel
+		&& at.lane == lane
+		&& amount > state.acknowledged
+		&& [Some(terms.key), terms.retired]
+			.iter()
+			.flatten()
+			.any(|key| statement.verify(key, domain));
 	if !proven {
 		return None;
 	}
-	let remembered = state.signed.filter(|own| own.voucher.cumulative >= voucher.cumulative);
-	Some(LaneState {
-		signed: Some(remembered.unwrap_or(*statement)),
-		..state.used_up(voucher.cumulative)
-	})
+	let remembered = state.signed.filter(|own| own.amount() >= amount);
+	// A payee that has not accepted a commitment yet takes none whose base is below what it has accepted.
+	let commitment = state.commitment.filter(|known| {
+		matches!(statement, Allowance::Ticks(shown) if shown.signed.commit == known.signed.commit)
+	});
+	let signed = Some(remembered.unwrap_or(*statement));
+	Some(LaneState { signed, commitment, ..state.used_up(amount) })
 }
 
 /// The state after `settled` was seen to be paid on the lane: the chain pays only what carries our

@@ -1,5 +1,9 @@
 use super::*;
-use crate::store::{tests::FailingStore, MemoryStore, RedbStore};
+use crate::{
+	allowance::Allowance,
+	store::{tests::FailingStore, MemoryStore, RedbStore},
+	voucher::SignedVoucher,
+};
 use std::sync::atomic::Ordering;
 use stoa_primitives::payload::Payload;
 
@@ -24,10 +28,14 @@ async fn payer(deposit: Balance) -> Payer {
 	payer_with(Arc::new(MemoryStore::default()), deposit, Policy::per_call(100)).await
 }
 
-fn sign(cumulative: Balance) -> SignedVoucher {
+fn sign_voucher(cumulative: Balance) -> SignedVoucher {
 	let voucher =
 		stoa_primitives::payload::Voucher { channel: CHANNEL, lane: 0, cumulative, valid_until: 0 };
 	key().sign_voucher(voucher, &Domain::channels(GENESIS))
+}
+
+fn sign(cumulative: Balance) -> Allowance {
+	sign_voucher(cumulative).into()
 }
 
 fn refused<T>(result: Result<T, PayError>) -> Refusal {
@@ -43,9 +51,9 @@ async fn vouchers_should_rise_by_the_price_and_verify() {
 	let payer = payer(1_000).await;
 	for n in 1..=3 {
 		let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap();
-		assert_eq!(payment.signed().voucher.cumulative, n * 10);
-		assert!(payment.signed().verify(&key().key(), payer.domain()));
-		assert_eq!(payment.signed().voucher.to_bytes(payer.domain()).len(), 96);
+		assert_eq!(payment.proof().amount(), n * 10);
+		assert!(payment.proof().verify(&key().key(), payer.domain()));
+		assert_eq!(payment.voucher().unwrap().voucher.to_bytes(payer.domain()).len(), 96);
 		payment.acknowledge();
 	}
 	let channel = payer.channels().remove(0);
@@ -55,11 +63,11 @@ async fn vouchers_should_rise_by_the_price_and_verify() {
 #[tokio::test]
 async fn an_unacknowledged_voucher_should_be_used_again() {
 	let payer = payer(1_000).await;
-	let first = *payer.pay(&CHANNEL, 0, 10).await.unwrap().signed();
-	assert_eq!(*payer.pay(&CHANNEL, 0, 10).await.unwrap().signed(), first);
+	let first = *payer.pay(&CHANNEL, 0, 10).await.unwrap().proof();
+	assert_eq!(*payer.pay(&CHANNEL, 0, 10).await.unwrap().proof(), first);
 	// A cheaper call is covered by the same voucher, a dearer one is not.
-	assert_eq!(*payer.pay(&CHANNEL, 0, 5).await.unwrap().signed(), first);
-	assert_eq!(payer.pay(&CHANNEL, 0, 15).await.unwrap().signed().voucher.cumulative, 15);
+	assert_eq!(*payer.pay(&CHANNEL, 0, 5).await.unwrap().proof(), first);
+	assert_eq!(payer.pay(&CHANNEL, 0, 15).await.unwrap().proof().amount(), 15);
 }
 
 #[tokio::test]
@@ -99,7 +107,7 @@ async fn nothing_should_leave_when_the_store_fails() {
 	assert!(matches!(payer.pay(&CHANNEL, 0, 10).await, Err(PayError::Store(_))));
 	assert_eq!(payer.channels()[0].signed, 0);
 	store.fail.store(false, Ordering::SeqCst);
-	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 10);
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 10);
 }
 
 #[tokio::test]
@@ -109,7 +117,7 @@ async fn a_restart_should_never_sign_less_or_twice_differently() {
 	let store = Arc::new(RedbStore::open(&path).unwrap());
 	let before = payer_with(store, 100, Policy::per_call(100)).await;
 	before.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
-	let pending = *before.pay(&CHANNEL, 0, 10).await.unwrap().signed();
+	let pending = *before.pay(&CHANNEL, 0, 10).await.unwrap().proof();
 	// What a killed process leaves: the file as it is, with nothing closed.
 	std::fs::copy(&path, &copy).unwrap();
 	let after =
@@ -117,7 +125,7 @@ async fn a_restart_should_never_sign_less_or_twice_differently() {
 			.unwrap();
 	assert!(matches!(after.pay(&CHANNEL, 0, 20).await, Err(PayError::KeyMissing(_))));
 	after.add_key(key());
-	assert_eq!(*after.pay(&CHANNEL, 0, 10).await.unwrap().signed(), pending);
+	assert_eq!(*after.pay(&CHANNEL, 0, 10).await.unwrap().proof(), pending);
 }
 
 #[tokio::test]
@@ -126,7 +134,7 @@ async fn a_proven_statement_should_correct_once() {
 	// An older copy of the store: the payee has seen 40, we remember nothing.
 	let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap();
 	let payment = payment.correct(&sign(40)).await.unwrap();
-	assert_eq!(payment.signed().voucher.cumulative, 50);
+	assert_eq!(payment.proof().amount(), 50);
 	assert!(matches!(payment.correct(&sign(50)).await, Err(PayError::Unproven)));
 	assert_eq!(payer.channels()[0].acknowledged, 40);
 }
@@ -134,25 +142,25 @@ async fn a_proven_statement_should_correct_once() {
 #[tokio::test]
 async fn a_lost_answer_should_be_corrected_when_the_voucher_was_sent_before() {
 	let payer = payer(1_000).await;
-	let lost = *payer.pay(&CHANNEL, 0, 10).await.unwrap().signed();
+	let lost = *payer.pay(&CHANNEL, 0, 10).await.unwrap().proof();
 	let again = payer.pay(&CHANNEL, 0, 10).await.unwrap();
 	let next = again.correct(&lost).await.unwrap();
-	assert_eq!(next.signed().voucher.cumulative, 20);
+	assert_eq!(next.proof().amount(), 20);
 }
 
 #[tokio::test]
 async fn a_payee_should_not_milk_a_payer_by_claiming_what_it_just_received() {
 	let payer = payer(1_000).await;
 	let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap();
-	let received = *payment.signed();
+	let received = *payment.proof();
 	assert!(matches!(payment.correct(&received).await, Err(PayError::Unproven)));
 	assert_eq!(payer.channels()[0].signed, 10);
 }
 
 /// One call that the payee does not answer, and claims as used in the next.
-async fn unanswered(payer: &Payer) -> Result<SignedVoucher, PayError> {
-	let sent = *payer.pay(&CHANNEL, 0, 10).await?.signed();
-	Ok(*payer.pay(&CHANNEL, 0, 10).await?.correct(&sent).await?.signed())
+async fn unanswered(payer: &Payer) -> Result<Allowance, PayError> {
+	let sent = *payer.pay(&CHANNEL, 0, 10).await?.proof();
+	Ok(*payer.pay(&CHANNEL, 0, 10).await?.correct(&sent).await?.proof())
 }
 
 #[tokio::test]
@@ -161,7 +169,7 @@ async fn a_payee_that_never_answers_should_get_no_more_than_the_limit() {
 	let payer = payer_with(Arc::new(MemoryStore::default()), 10_000, policy).await;
 	for n in 1..=3 {
 		let next = unanswered(&payer).await.unwrap();
-		assert_eq!(next.voucher.cumulative, 10 * (n + 1));
+		assert_eq!(next.amount(), 10 * (n + 1));
 		assert_eq!(payer.channels()[0].unanswered, 10 * n);
 	}
 	// However often it is called: what was signed stays what it was.
@@ -172,7 +180,7 @@ async fn a_payee_that_never_answers_should_get_no_more_than_the_limit() {
 	}
 	// An honest answer to the voucher that is out is taken all the same.
 	payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
-	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 50);
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 50);
 }
 
 #[tokio::test]
@@ -218,13 +226,13 @@ async fn vouchers_of_a_lost_record_should_not_count_as_unanswered() {
 	let policy = Policy { max_unanswered: 0, ..Policy::per_call(100) };
 	let payer = payer_with(Arc::new(MemoryStore::default()), 1_000, policy).await;
 	let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap().correct(&sign(40)).await.unwrap();
-	assert_eq!(payment.signed().voucher.cumulative, 50);
+	assert_eq!(payment.proof().amount(), 50);
 	assert_eq!(payer.channels()[0].unanswered, 0);
 }
 
 /// The channel, of which `settled` was paid on chain.
 fn settled(settled: Balance) -> ChannelInfo {
-	ChannelInfo { settled, lane0: settled, ..info(10_000) }
+	ChannelInfo { settled, lane_settled: vec![settled], ..info(10_000) }
 }
 
 #[tokio::test]
@@ -234,7 +242,7 @@ async fn what_was_settled_should_be_used_up_without_the_payees_word() {
 	// The answer is lost, and the payee has settled and then lost its records.
 	before.pay(&CHANNEL, 0, 10).await.unwrap();
 	before.add_channel(&settled(10), key()).await.unwrap();
-	assert_eq!(before.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 20);
+	assert_eq!(before.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 20);
 	drop(before);
 	let after = Payer::new(store, GENESIS, Policy::per_call(100)).unwrap();
 	let channel = after.channels().remove(0);
@@ -249,7 +257,7 @@ async fn what_was_settled_should_stand_in_for_lost_records() {
 	assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (9_980, 9_980, 0));
 	let refusal = refused(payer.pay(&CHANNEL, 0, 30).await);
 	assert_eq!(refusal, Refusal::DepositTooLow { shortfall: 10 });
-	assert_eq!(payer.pay(&CHANNEL, 0, 20).await.unwrap().signed().voucher.cumulative, 10_000);
+	assert_eq!(payer.pay(&CHANNEL, 0, 20).await.unwrap().proof().amount(), 10_000);
 }
 
 #[tokio::test]
@@ -263,7 +271,7 @@ async fn what_was_settled_should_lower_nothing() {
 		let channel = payer.channels().remove(0);
 		assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (20, 20, 0));
 	}
-	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 30);
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 30);
 }
 
 #[tokio::test]
@@ -278,7 +286,7 @@ async fn a_payee_that_settles_instead_of_answering_should_get_no_more_than_the_l
 	assert_eq!(refusal, Refusal::Unanswered { unanswered: 40, limit: 30 });
 	assert_eq!(payer.channels()[0].signed, 40);
 	payer.forgive(&CHANNEL).await.unwrap();
-	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 50);
+	assert_eq!(payer.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 50);
 }
 
 #[tokio::test]
@@ -298,7 +306,7 @@ async fn the_last_answer_should_survive_a_clean_end() {
 	drop(before);
 	let after = payer_with(store, 1_000, Policy::per_call(100)).await;
 	assert_eq!(after.channels()[0].acknowledged, 10);
-	assert_eq!(after.pay(&CHANNEL, 0, 10).await.unwrap().signed().voucher.cumulative, 20);
+	assert_eq!(after.pay(&CHANNEL, 0, 10).await.unwrap().proof().amount(), 20);
 }
 
 #[tokio::test]
@@ -306,8 +314,8 @@ async fn rows_of_the_first_version_should_be_read() {
 	let store = Arc::new(MemoryStore::default());
 	drop(payer_with(store.clone(), 1_000, Policy::per_call(100)).await);
 	let at = LaneKey { channel: CHANNEL, lane: 0 };
-	let row = LaneRow::V1 { signed: Some(sign(30)), acknowledged: 20 };
-	store.commit(&[put(Table::Payer, &at.to_bytes(), &row)]).unwrap();
+	let row = LaneRow::V1 { signed: Some(sign_voucher(30)), acknowledged: 20 };
+	store.commit(&[Write::put(Table::Payer, &at.to_bytes(), &row)]).unwrap();
 	let payer = payer_with(store, 1_000, Policy::per_call(100)).await;
 	let channel = payer.channels().remove(0);
 	assert_eq!((channel.signed, channel.acknowledged, channel.unanswered), (30, 20, 0));
@@ -325,18 +333,18 @@ async fn proofs_should_be_of_the_channels_key() {
 #[tokio::test]
 async fn unproven_statements_should_change_nothing() {
 	let payer = payer(1_000).await;
-	let mut other_chain = sign(40);
+	let mut other_chain = sign_voucher(40);
 	other_chain.signature =
 		key().sign_voucher(other_chain.voucher, &Domain::channels(H256::zero())).signature;
-	let mut altered = sign(40);
+	let mut altered = sign_voucher(40);
 	altered.voucher.cumulative = 41;
-	let mut other_lane = sign(40);
+	let mut other_lane = sign_voucher(40);
 	other_lane.voucher.lane = 1;
-	let mut other_channel = sign(40);
+	let mut other_channel = sign_voucher(40);
 	other_channel.voucher.channel = [8; 32];
 	for statement in [other_chain, altered, other_lane, other_channel] {
 		let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap();
-		assert!(matches!(payment.correct(&statement).await, Err(PayError::Unproven)));
+		assert!(matches!(payment.correct(&statement.into()).await, Err(PayError::Unproven)));
 	}
 	assert_eq!(payer.channels()[0].signed, 10);
 }
@@ -360,12 +368,12 @@ async fn calls_on_one_lane_should_take_turns() {
 	let first = payer.pay(&CHANNEL, 0, 10).await.unwrap();
 	let second = {
 		let payer = payer.clone();
-		tokio::spawn(async move { *payer.pay(&CHANNEL, 0, 10).await.unwrap().signed() })
+		tokio::spawn(async move { *payer.pay(&CHANNEL, 0, 10).await.unwrap().proof() })
 	};
 	tokio::task::yield_now().await;
 	assert!(!second.is_finished());
 	first.acknowledge();
-	assert_eq!(second.await.unwrap().voucher.cumulative, 20);
+	assert_eq!(second.await.unwrap().amount(), 20);
 }
 
 #[tokio::test]
@@ -414,3 +422,6 @@ async fn a_cancelled_close_should_make_a_channel_usable_again() {
 	payer.pay(&CHANNEL, 0, 10).await.unwrap().acknowledge();
 	assert_eq!(payer.channels()[0].signed, 10);
 }
+
+mod lanes;
+mod ticks;

@@ -2,8 +2,8 @@
 //! shortfall, the next required amount, and the payer's own last voucher as proof. Strangers are not
 //! told what somebody else has paid.
 
-use super::{VoucherPayload, PROOF_HEADER};
-use crate::{payee::Rejection, voucher::SignedVoucher};
+use super::{CodecError, TickPayload, VoucherPayload, PROOF_HEADER};
+use crate::{allowance::Allowance, payee::Rejection, voucher::SignedVoucher};
 use serde::{Deserialize, Serialize};
 
 /// What went wrong. The text of [`ProblemType::uri`] is stable.
@@ -21,6 +21,14 @@ pub enum ProblemType {
 	InsufficientVoucher,
 	/// The channel holds too little.
 	AmountExceedsDeposit,
+	/// More would be unsettled than the channel's velocity cap lets the payee settle.
+	AmountExceedsCap,
+	/// No commitment is open on the lane of this tick.
+	CommitmentRequired,
+	/// The commitment is of no use, or its root was used before.
+	InvalidCommitment,
+	/// The value is no tick of the commitment, or not one that can be claimed.
+	InvalidTick,
 	/// No such channel, or not for this payee, asset or lane.
 	ChannelNotFound,
 	/// The channel is closing or its grace period is too short.
@@ -47,13 +55,17 @@ pub enum ProblemType {
 
 impl ProblemType {
 	/// All types.
-	pub const ALL: [Self; 17] = [
+	pub const ALL: [Self; 21] = [
 		Self::PaymentRequired,
 		Self::MalformedCredential,
 		Self::InvalidChallenge,
 		Self::InvalidSignature,
 		Self::InsufficientVoucher,
 		Self::AmountExceedsDeposit,
+		Self::AmountExceedsCap,
+		Self::CommitmentRequired,
+		Self::InvalidCommitment,
+		Self::InvalidTick,
 		Self::ChannelNotFound,
 		Self::ChannelUnusable,
 		Self::VoucherExpires,
@@ -82,6 +94,10 @@ impl ProblemType {
 			},
 			Self::ChannelNotFound => "https://paymentauth.org/problems/session/channel-not-found",
 			Self::ChannelUnusable => "https://paymentauth.org/problems/session/channel-finalized",
+			Self::AmountExceedsCap => "urn:stoa:problem:amount-exceeds-cap",
+			Self::CommitmentRequired => "urn:stoa:problem:commitment-required",
+			Self::InvalidCommitment => "urn:stoa:problem:invalid-commitment",
+			Self::InvalidTick => "urn:stoa:problem:invalid-tick",
 			Self::VoucherExpires => "urn:stoa:problem:voucher-expires",
 			Self::VoucherUsed => "urn:stoa:problem:voucher-used",
 			Self::LaneBusy => "urn:stoa:problem:lane-busy",
@@ -105,6 +121,10 @@ impl ProblemType {
 			Self::AmountExceedsDeposit => "The channel holds too little",
 			Self::ChannelNotFound => "No such channel",
 			Self::ChannelUnusable => "The channel cannot be used",
+			Self::AmountExceedsCap => "The channel's velocity cap leaves too little",
+			Self::CommitmentRequired => "A commitment is required",
+			Self::InvalidCommitment => "The commitment cannot be used",
+			Self::InvalidTick => "Not a tick of the commitment",
 			Self::VoucherExpires => "The voucher expires too soon",
 			Self::VoucherUsed => "The voucher is used up",
 			Self::LaneBusy => "The lane is busy",
@@ -161,9 +181,15 @@ pub struct Problem {
 	/// The finalized deposit.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub deposit: Option<String>,
+	/// What may be accepted and not settled under the velocity cap, over all lanes.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub headroom: Option<String>,
 	/// The payer's own last voucher, which proves the accepted amount.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub last_voucher: Option<VoucherPayload>,
+	/// The payer's own last tick, with its commitment, which proves the accepted amount.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub last_ticks: Option<TickPayload>,
 }
 
 impl Problem {
@@ -179,7 +205,9 @@ impl Problem {
 			required_cumulative: None,
 			accepted_cumulative: None,
 			deposit: None,
+			headroom: None,
 			last_voucher: None,
+			last_ticks: None,
 		}
 	}
 
@@ -190,11 +218,22 @@ impl Problem {
 			Rejection::UnknownChannel | Rejection::NotOurs | Rejection::UnknownLane => {
 				ProblemType::ChannelNotFound
 			},
-			Rejection::GraceTooShort { .. } | Rejection::Closing => ProblemType::ChannelUnusable,
+			Rejection::GraceTooShort { .. }
+			| Rejection::Closing
+			| Rejection::Consented { .. }
+			| Rejection::LaneRevoked { .. } => ProblemType::ChannelUnusable,
 			Rejection::ExpiresTooSoon { .. } => ProblemType::VoucherExpires,
 			Rejection::Insufficient { .. } => ProblemType::InsufficientVoucher,
 			Rejection::AboveDeposit { .. } => ProblemType::AmountExceedsDeposit,
-			Rejection::BadSignature => ProblemType::InvalidSignature,
+			Rejection::AboveCap { .. } => ProblemType::AmountExceedsCap,
+			Rejection::BadSignature | Rejection::KeyRetired { .. } => ProblemType::InvalidSignature,
+			Rejection::NoCommitment => ProblemType::CommitmentRequired,
+			Rejection::WorthlessCommitment
+			| Rejection::RootReused
+			| Rejection::TooManyCommitments => ProblemType::InvalidCommitment,
+			Rejection::TickOutOfRange { .. }
+			| Rejection::TickTooFar { .. }
+			| Rejection::BadTick => ProblemType::InvalidTick,
 			Rejection::Overflow => ProblemType::MalformedCredential,
 		};
 		if matches!(rejection, Rejection::Insufficient { .. }) && !proven {
@@ -209,15 +248,42 @@ impl Problem {
 				problem.required_cumulative = Some(required.to_string());
 				problem.shortfall = Some(shortfall.to_string());
 				problem.accepted_cumulative = Some(accepted.to_string());
-				problem.last_voucher = last.as_ref().map(VoucherPayload::new);
+				problem.show(last.as_deref());
 			},
 			Rejection::AboveDeposit { shortfall, deposit } => {
 				problem.shortfall = Some(shortfall.to_string());
 				problem.deposit = Some(deposit.to_string());
 			},
+			Rejection::AboveCap { shortfall, headroom } => {
+				problem.shortfall = Some(shortfall.to_string());
+				problem.headroom = Some(headroom.to_string());
+			},
 			_ => {},
 		}
 		problem
+	}
+
+	fn show(&mut self, last: Option<&Allowance>) {
+		match last {
+			Some(Allowance::Voucher(signed)) => {
+				self.last_voucher = Some(VoucherPayload::new(signed));
+			},
+			Some(Allowance::Ticks(ticks)) => self.last_ticks = Some(TickPayload::full(ticks)),
+			None => {},
+		}
+	}
+
+	/// The payer's own highest proof, if the problem shows one. Its signature is not checked.
+	///
+	/// # Errors
+	///
+	/// [`CodecError`].
+	pub fn last(&self) -> Result<Option<Allowance>, CodecError> {
+		match (&self.last_voucher, &self.last_ticks) {
+			(Some(voucher), _) => Ok(Some(voucher.signed()?.into())),
+			(None, Some(ticks)) => Ok(ticks.proof()?.map(Into::into)),
+			(None, None) => Ok(None),
+		}
 	}
 
 	/// The voucher `last` has bought something else.

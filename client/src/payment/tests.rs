@@ -2,9 +2,11 @@ use super::*;
 use crate::{
 	keys::{AccountKey, Scheme, VoucherKey},
 	payee::Rejection,
+	ticks::{SignedCommit, SignedTicks, TickChain},
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
+use stoa_primitives::payload::TickCommit;
 
 const GENESIS: H256 = H256::repeat_byte(0xAB);
 
@@ -126,15 +128,79 @@ fn challenge_ids_should_bind_every_parameter() {
 
 #[test]
 fn credentials_should_survive_the_header() {
-	let credential = Credential::new(challenge(), &signed());
+	let credential = Credential::new(challenge(), signed());
 	let header = credential.to_header();
 	let read = Credential::parse(&header).unwrap().unwrap();
 	assert_eq!(read, credential);
-	assert_eq!(read.payload.signed().unwrap(), signed());
+	assert_eq!(read.proof().unwrap(), Some(signed().into()));
 	assert!(Credential::parse("Bearer abc").is_none());
 	assert!(Credential::parse("").is_none());
 	assert_eq!(Credential::parse("Payment ===").unwrap(), Err(CodecError::Base64));
 	assert!(matches!(Credential::parse("payment e30").unwrap(), Err(CodecError::Json(_))));
+}
+
+fn ticks() -> SignedTicks {
+	let (chain, _) = TickChain::random(20);
+	let commit = TickCommit {
+		channel: [9; 32],
+		lane: 3,
+		base: 50,
+		value: 7,
+		count: 20,
+		prefix: chain.prefix(),
+		root: chain.root(),
+		valid_until: 8,
+	};
+	let key = VoucherKey::from_uri("//Voucher", Scheme::Ed25519).unwrap();
+	let signed = SignedCommit::sign(commit, &key, &Domain::channels(GENESIS));
+	SignedTicks { signed, index: 4, tick: chain.tick(4).unwrap() }
+}
+
+#[test]
+fn ticks_should_survive_the_header() {
+	let ticks = ticks();
+	let credential = Credential::new(challenge(), ticks);
+	let read = Credential::parse(&credential.to_header()).unwrap().unwrap();
+	assert_eq!(read.proof(), Ok(Some(ticks.into())));
+	let short = TickPayload::short(&ticks);
+	assert_eq!(short.tick(), Ok((ticks.signed.lane(), ticks.tick)));
+	assert_eq!(short.proof(), Ok(None));
+	let with = |change: fn(&mut TickPayload, &mut CommitPayload)| {
+		let mut payload = TickPayload::full(&ticks);
+		let mut commit = payload.commit.take().unwrap();
+		change(&mut payload, &mut commit);
+		TickPayload { commit: Some(commit), ..payload }.proof().unwrap_err()
+	};
+	assert_eq!(with(|tick, _| tick.action = "voucher".into()), CodecError::Field("action"));
+	assert_eq!(with(|tick, _| tick.channel_id.push('0')), CodecError::Field("channelId"));
+	assert_eq!(with(|tick, _| tick.tick = "0x00".into()), CodecError::Field("tick"));
+	assert_eq!(with(|_, commit| commit.base = "-1".into()), CodecError::Field("base"));
+	assert_eq!(with(|_, commit| commit.value = String::new()), CodecError::Field("value"));
+	assert_eq!(with(|_, commit| commit.prefix.push('0')), CodecError::Field("prefix"));
+	assert_eq!(with(|_, commit| commit.root = "x".into()), CodecError::Field("root"));
+	assert_eq!(with(|_, commit| commit.signature.push_str("00")), CodecError::Field("signature"));
+}
+
+#[test]
+fn problems_should_show_the_payer_its_last_tick() {
+	let ticks = ticks();
+	let rejection = Rejection::Insufficient {
+		required: 90,
+		shortfall: 1,
+		accepted: 78,
+		last: Some(Box::new(ticks.into())),
+	};
+	let problem = Problem::of_rejection(&rejection, true);
+	let json = serde_json::to_string(&problem).unwrap();
+	let read: Problem = serde_json::from_str(&json).unwrap();
+	assert_eq!(read.last(), Ok(Some(ticks.into())));
+	assert_eq!(Problem::of_rejection(&rejection, false).last(), Ok(None));
+	let capped = Rejection::AboveCap { shortfall: 3, headroom: 40 };
+	let problem = Problem::of_rejection(&capped, false);
+	assert_eq!(
+		(problem.shortfall.as_deref(), problem.headroom.as_deref()),
+		(Some("3"), Some("40"))
+	);
 }
 
 #[test]
@@ -184,7 +250,7 @@ fn problems_should_carry_what_puts_them_right() {
 		required: 500,
 		shortfall: 10,
 		accepted: 250,
-		last: Some(signed()),
+		last: Some(Box::new(signed().into())),
 	};
 	let problem = Problem::of_rejection(&rejection, true);
 	let json = serde_json::to_value(&problem).unwrap();
@@ -206,7 +272,7 @@ fn problems_should_tell_strangers_nothing_of_what_was_paid() {
 		required: 500,
 		shortfall: 11,
 		accepted: 257,
-		last: Some(signed()),
+		last: Some(Box::new(signed().into())),
 	};
 	let problem = Problem::of_rejection(&rejection, false);
 	assert!(problem.is(ProblemType::InsufficientVoucher));

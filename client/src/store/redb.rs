@@ -17,6 +17,9 @@ const META: Definition = TableDefinition::new("meta");
 const PAYEE: Definition = TableDefinition::new("payee");
 const PAYER: Definition = TableDefinition::new("payer");
 const CHANNELS: Definition = TableDefinition::new("channels");
+const ROOTS: Definition = TableDefinition::new("roots");
+const CONSENTS: Definition = TableDefinition::new("consents");
+const TOWER: Definition = TableDefinition::new("tower");
 
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: u32 = 1;
@@ -30,6 +33,9 @@ fn definition(table: Table) -> Definition {
 		Table::Payee => PAYEE,
 		Table::Payer => PAYER,
 		Table::Channels => CHANNELS,
+		Table::Roots => ROOTS,
+		Table::Consents => CONSENTS,
+		Table::Tower => TOWER,
 	}
 }
 

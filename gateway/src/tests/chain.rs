@@ -6,11 +6,12 @@ use std::{
 	sync::{Mutex, MutexGuard},
 };
 use stoa_client::chain::{
-	At, BlockRef, ChainError, ChainView, ChannelInfo, Claim, PayeeChain, SettleOutcome, Submitted,
+	At, BlockRef, ChainError, ChainView, ChannelInfo, Claim, PayeeChain, PayerChain, SettleOutcome,
+	Submitted,
 };
 use stoa_primitives::{
-	channel::{ChannelId, Item, Proof},
-	BlockNumber, H256,
+	channel::{ChannelId, Item},
+	AccountId, Balance, BlockNumber, H256,
 };
 
 #[derive(Default)]
@@ -81,11 +82,11 @@ impl PayeeChain for FakeChain {
 			state.batches.push(items.clone());
 			let mut claimed = Vec::new();
 			for item in items {
-				let Proof::Voucher { cumulative, .. } = item.proof;
+				let allowed = item.allowed().unwrap();
 				let channel = state.finalized.get_mut(&item.channel).unwrap();
-				let settled = item.capture.unwrap_or(cumulative);
+				let settled = item.capture.unwrap_or(allowed);
 				let amount = settled - channel.settled;
-				(channel.settled, channel.lane0) = (settled, settled);
+				(channel.settled, channel.lane_settled) = (settled, vec![settled]);
 				claimed.push(Claim { channel: item.channel, lane: item.lane, amount, settled });
 			}
 			Ok(SettleOutcome { submitted: submitted(), claimed, skipped: Vec::new() })
@@ -101,6 +102,30 @@ impl PayeeChain for FakeChain {
 		async move {
 			self.up()?.finalized.remove(&channel);
 			Ok(submitted())
+		}
+		.boxed()
+	}
+}
+
+impl PayerChain for FakeChain {
+	fn top_up(
+		&self,
+		channel: ChannelId,
+		amount: Balance,
+	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>> {
+		async move {
+			let mut state = self.up()?;
+			let info = state.finalized.get_mut(&channel).unwrap();
+			info.deposit += amount;
+			Ok(info.clone())
+		}
+		.boxed()
+	}
+
+	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>> {
+		async move {
+			let all = self.up()?.finalized.values().cloned().collect::<Vec<_>>();
+			Ok(all.into_iter().filter(|info| info.payer == payer).collect())
 		}
 		.boxed()
 	}

@@ -3,6 +3,8 @@
 mod clock;
 mod import;
 mod sealing;
+mod statements;
+mod tower;
 
 pub use sealing::Sealing;
 
@@ -237,6 +239,9 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
 		net_config.add_notification_protocol(protocol);
 		notifications
 	});
+	let statements = statements::open(&config, client.clone(), &keystore, &task_manager)?;
+	let statement_protocol =
+		statements::protocol(genesis, &config, &mut net_config, metrics.clone());
 	// A sealed chain has no justifications that could prove anything to a newcomer.
 	let warp_sync = sealing.is_none().then(|| {
 		WarpSyncConfig::WithProvider(Arc::new(
@@ -263,7 +268,24 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
 			gap_sync_body_policy: None,
 		})?;
 
+	statements::gossip(
+		statement_protocol,
+		&config,
+		statements.clone(),
+		network.clone(),
+		sync_service.clone(),
+		&task_manager,
+	)?;
 	if offchain_worker {
+		let watching = tower::run(tower::Deps {
+			client: client.clone(),
+			pool: pool.clone(),
+			keystore: keystore.keystore(),
+			statements: statements.clone(),
+			sync: sync_service.clone(),
+		});
+		// Reads state without giving way.
+		task_manager.spawn_handle().spawn_blocking("tower", Some("offchain-worker"), watching);
 		let workers = sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
 			runtime_api_provider: client.clone(),
 			keystore: Some(keystore.keystore()),
@@ -285,6 +307,7 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
 	let rpc = rpc::Deps {
 		client: client.clone(),
 		pool: pool.clone(),
+		statements,
 		sealing: sealing.is_some().then_some(orders_tx),
 	};
 	sc_service::spawn_tasks(sc_service::SpawnTasksParams {
@@ -294,7 +317,7 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
 		task_manager: &mut task_manager,
 		keystore: keystore.keystore(),
 		transaction_pool: pool.clone(),
-		rpc_builder: Box::new(move |_| rpc.module().map_err(Into::into)),
+		rpc_builder: Box::new(move |executor| rpc.module(executor).map_err(Into::into)),
 		network: network.clone(),
 		system_rpc_tx,
 		tx_handler_controller,

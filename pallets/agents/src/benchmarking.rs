@@ -15,7 +15,7 @@ use stoa_primitives::{
 	agent::{Manifest, Scope, Scopes, Status, Uri, MAX_URI_LEN},
 	keys::Key,
 	payload::{Consent, Payload},
-	traits::ReferralBook,
+	traits::{ReferralBook, RegistrationHook},
 	AccountId, BlockNumber,
 };
 
@@ -55,6 +55,8 @@ fn insert<T: Config>(agent: &AccountId, operator: &AccountId) {
 		ticket,
 	};
 	Agents::<T>::insert(agent, record);
+	// So that there is something to take away when the agent retires.
+	T::Registration::registered(agent);
 }
 
 /// Makes `who` an active agent, with an operator of its own unless it has one already.

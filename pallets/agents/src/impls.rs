@@ -20,7 +20,7 @@ use stoa_primitives::{
 	keys::{verify_account, AgentSignature, Key},
 	payload::{Consent, Domain, Payload},
 	referral::Referral,
-	traits::{AgentRegistry, ReferralBook},
+	traits::{AgentRegistry, ReferralBook, RegistrationHook},
 	AccountId, BlockNumber,
 };
 
@@ -70,6 +70,7 @@ impl<T: Config> Pallet<T> {
 		// it. An agent that owns nothing but credits would be gone whenever it has spent or locked the
 		// last of them.
 		frame_system::Pallet::<T>::inc_sufficients(&agent);
+		T::Registration::registered(&agent);
 		Self::deposit_event(Event::Registered { agent: agent.clone(), operator, lease_until });
 		// The book asks this registry who operates the agent, so the record must stand by now.
 		if let Some(referral) = referral {
@@ -198,6 +199,7 @@ impl<T: Config> Pallet<T> {
 		record.transfer_to = None;
 		record.keys = 0;
 		Agents::<T>::insert(&agent, record);
+		T::Registration::retired(&agent);
 		Self::deposit_event(Event::Retired { agent });
 		Ok(removed)
 	}
@@ -372,22 +374,24 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What the deposit for an agent covers: its row with every field at its longest but the URI, its
-	/// account, which stays as long as the row, and what the referral book may store. Offers of a
-	/// transfer, for one, thus cost nothing more.
+	/// account, which stays as long as the row, what the referral book may store and, until it retires,
+	/// what the registration hook may store. Offers of a transfer, for one, thus cost nothing more.
 	///
 	/// Sums of a few small constants and one bounded length: nothing saturates.
 	pub(crate) fn record_footprint(manifest: Option<&Manifest>, referred: bool) -> Footprint {
-		let manifest =
+		let document =
 			manifest.map_or(0, |manifest| manifest.digest.len().saturating_add(manifest.uri.len()));
 		let row = AccountId::max_encoded_len()
 			.saturating_add(RecordOf::<T>::max_encoded_len())
 			.saturating_sub(Manifest::max_encoded_len())
-			.saturating_add(manifest);
+			.saturating_add(document);
 		let account =
 			AccountId::max_encoded_len().saturating_add(AccountOf::<T>::max_encoded_len());
 		let mut footprint = Footprint::from_parts(1, row.saturating_add(account));
-		if referred {
-			let Footprint { count, size } = T::ReferralFootprint::get();
+		let referral = referred.then(T::ReferralFootprint::get);
+		// A retired agent has no manifest, and every other has one.
+		let registration = manifest.map(|_| T::Registration::footprint());
+		for Footprint { count, size } in [referral, registration].into_iter().flatten() {
 			footprint.size = footprint.size.saturating_add(count.saturating_mul(size));
 		}
 		footprint

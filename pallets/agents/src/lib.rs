@@ -44,7 +44,7 @@ pub mod pallet {
 		agent::{Manifest, Scopes, Status},
 		keys::Key,
 		referral::Referral,
-		traits::ReferralBook,
+		traits::{ReferralBook, RegistrationHook},
 		AccountId, BlockNumber, H256,
 	};
 
@@ -82,6 +82,9 @@ pub mod pallet {
 		/// All that [`Self::Referrals`] may ever store because of one referred agent. It is part of
 		/// the agent's own deposit, as the rows grow with trade, when nobody is there to pay.
 		type ReferralFootprint: Get<Footprint>;
+
+		/// Who is told of agents that come and go. What it stores is part of an agent's deposit.
+		type Registration: RegistrationHook;
 
 		/// How long a lease runs from registration or renewal, in blocks.
 		#[pallet::constant]

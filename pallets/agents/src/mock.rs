@@ -14,7 +14,7 @@ use sp_runtime::{traits::IdentityLookup, BuildStorage, DispatchResult};
 use stoa_primitives::{
 	agent::{Manifest, Scope, Scopes, Uri},
 	keys::Key,
-	mock::MockReferralBook,
+	mock::{MockReferralBook, MockRegistration},
 	payload::{Consent, Domain, Payload},
 	AccountId, Balance, BlockNumber,
 };
@@ -63,6 +63,9 @@ pub const MAX_CONSENT_AGE: BlockNumber = 50;
 pub const START_BALANCE: Balance = 100_000;
 /// What the deposit of a referred agent covers beyond that of others: 3 rows of 100 bytes.
 pub const REFERRAL_BYTES: Balance = 300;
+/// What the deposit of an agent that is not retired covers for the registration hook: 2 rows of 30
+/// bytes.
+pub const HOOK_BYTES: Balance = 60;
 
 parameter_types! {
 	pub const RecordReason: RuntimeHoldReason =
@@ -81,6 +84,7 @@ impl Config for Test {
 	type KeyConsideration = HoldConsideration<AccountId, Balances, KeyReason, Price>;
 	type Referrals = MockReferralBook;
 	type ReferralFootprint = ReferralFootprint;
+	type Registration = MockRegistration;
 	type LeasePeriod = ConstU32<LEASE>;
 	type MaxConsentAge = ConstU32<MAX_CONSENT_AGE>;
 	type WeightInfo = ();
@@ -173,6 +177,9 @@ pub fn build_and_execute(test: impl FnOnce()) {
 	sp_io::TestExternalities::new(storage).execute_with(|| {
 		run_to(1);
 		MockReferralBook::mock_bind(|_, _| Ok(()));
+		MockRegistration::mock_footprint(|| Footprint::from_parts(2, 30));
+		MockRegistration::mock_registered(|_| ());
+		MockRegistration::mock_retired(|_| ());
 		test();
 		Agents::do_try_state().unwrap();
 	});

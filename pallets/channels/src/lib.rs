@@ -14,7 +14,12 @@
 //! 4. The payee ends a channel at once with [`close`](Pallet::close). The payer ends it with
 //!    [`request_close`](Pallet::request_close), a grace period in which the payee (or anyone that
 //!    holds its vouchers) can still settle, and [`finalize`](Pallet::finalize), which is anybody's
-//!    call. What was not settled goes back to the payer.
+//!    call and done in blocks that have room for it. What was not settled goes back to the payer. With
+//!    the payee's signed consent the payer ends it [at once](Pallet::close_with_consent).
+//!
+//! A payer need not send any transaction: with a signed authorisation the payee
+//! [opens](Pallet::open_authorized) the channel. And a settlement costs its sender nothing when the
+//! platform's share of it covers the fee.
 //!
 //! ## What it promises
 //!
@@ -39,10 +44,20 @@
 //! The deposit of a channel goes back to whoever paid it when the channel ends; that of a nonce row
 //! is kept, because the row is.
 //!
-//! ## Not supported yet
+//! ## Many calls at a time, and cheap ones
 //!
-//! More lanes than one ([`Error::LanesUnsupported`]) and velocity caps
-//! ([`Error::CapUnsupported`]). Calls and storage already have room for both.
+//! A channel has up to [`MAX_LANES`](stoa_primitives::channel::MAX_LANES) **lanes**, each with a
+//! watermark of its own, so that calls under way at the same time do not wait for each other; together
+//! they never exceed the deposit. Instead of a voucher for each call a payer can sign one
+//! [commitment](stoa_primitives::payload::TickCommit) to a hash chain and reveal its values, the
+//! [ticks](stoa_primitives::tick). Both may follow each other on one lane.
+//!
+//! ## When a key is lost
+//!
+//! A **velocity cap** bounds what is captured in any window of blocks, whoever signed for it. The payer
+//! can [replace the voucher key](Pallet::rotate_key), [set a cap](Pallet::set_cap) and
+//! [revoke a lane](Pallet::revoke_lane). Whatever could take from the payee what it has been promised
+//! already takes effect after one grace period.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
@@ -59,7 +74,7 @@ extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
-mod impls;
+mod functions;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -67,6 +82,7 @@ mod tests;
 mod try_state;
 pub mod types;
 pub mod weights;
+mod work;
 
 pub use pallet::*;
 pub use types::*;
@@ -77,6 +93,7 @@ pub use weights::WeightInfo;
 #[allow(clippy::expect_used)]
 pub mod pallet {
 	use super::*;
+	use crate::functions::Opening;
 	use frame_support::{
 		pallet_prelude::*,
 		traits::{Consideration, Footprint, StorageVersion},
@@ -84,10 +101,14 @@ pub mod pallet {
 	use frame_system::pallet_prelude::*;
 	use sp_runtime::traits::BlockNumberProvider;
 	use stoa_primitives::{
-		channel::{Cap, ChannelId, Item, SkipReason, MAX_BATCH, MAX_GRACE, MIN_GRACE},
-		keys::Key,
+		channel::{
+			Cap, ChannelId, Item, SkipReason, MAX_BATCH, MAX_GRACE, MAX_LANES, MAX_WINDOW,
+			MIN_GRACE,
+		},
+		keys::{AgentSignature, Key},
 		money::ScheduleId,
-		traits::{AgentRegistry, Ledger, OutcomeHook, Settlement, SpendGuard},
+		tick::MAX_TICKS,
+		traits::{AgentRegistry, FeeCover, Ledger, OutcomeHook, Settlement, SpendGuard},
 		AccountId, AssetId, Balance, BlockNumber, H256,
 	};
 
@@ -115,6 +136,9 @@ pub mod pallet {
 
 		/// Hears of refunds.
 		type Outcome: OutcomeHook;
+
+		/// Says when a settlement has earned the platform enough to be free.
+		type FeeCover: FeeCover;
 
 		/// The storage deposit of a channel, given back when it ends.
 		type ChannelConsideration: Consideration<AccountId, Footprint>;
@@ -152,6 +176,26 @@ pub mod pallet {
 	/// All channels that have not ended. Each is covered by a storage deposit.
 	#[pallet::storage]
 	pub type Channels<T: Config> = StorageMap<_, Identity, ChannelId, ChannelOf<T>>;
+
+	// The key is a hash already.
+	/// What lanes but the first have paid, for channels that have more than one and used it.
+	#[pallet::storage]
+	pub type Lanes<T: Config> = StorageMap<_, Identity, ChannelId, LaneRow, ValueQuery>;
+
+	// The key is a hash already.
+	/// What the payer has changed, for channels that are marked as pending.
+	#[pallet::storage]
+	pub type Waiting<T: Config> = StorageMap<_, Identity, ChannelId, Changes, ValueQuery>;
+
+	// Nobody chooses either key: one is the clock plus a grace period, the other a hash.
+	/// Channels whose close was requested, by the first block in which they can be finalized.
+	#[pallet::storage]
+	pub type Due<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, BlockNumber, Identity, ChannelId, ()>;
+
+	/// The first block whose rows of [`Due`] may not have been worked through.
+	#[pallet::storage]
+	pub type NextDue<T: Config> = StorageValue<_, BlockNumber, ValueQuery>;
 
 	// Users choose the keys, so they are hashed.
 	/// The next nonce of a payer and a payee. A row is never removed, or ids would return; its storage
@@ -266,6 +310,8 @@ pub mod pallet {
 			paid_items: u32,
 			/// How many were skipped.
 			skipped_items: u32,
+			/// Whether the platform's share covers the fee, so that the sender pays none.
+			free: bool,
 		},
 		/// The grace period of a channel has begun.
 		#[codec(index = 6)]
@@ -303,6 +349,36 @@ pub mod pallet {
 			/// Why.
 			error: DispatchError,
 		},
+		/// A channel has another voucher key.
+		#[codec(index = 10)]
+		KeyRotated {
+			/// Channel id.
+			id: ChannelId,
+			/// The key that signs from now on.
+			key: Key,
+			/// First block in which the key before is no longer valid.
+			until: BlockNumber,
+		},
+		/// A velocity cap was set, changed or lifted.
+		#[codec(index = 11)]
+		CapSet {
+			/// Channel id.
+			id: ChannelId,
+			/// The cap, if any.
+			cap: Option<Cap>,
+			/// First block in which it holds.
+			from: BlockNumber,
+		},
+		/// A lane was revoked.
+		#[codec(index = 12)]
+		LaneRevoked {
+			/// Channel id.
+			id: ChannelId,
+			/// Lane within the channel.
+			lane: u32,
+			/// First block in which nothing can be settled on it.
+			from: BlockNumber,
+		},
 	}
 
 	#[pallet::error]
@@ -315,10 +391,11 @@ pub mod pallet {
 		ZeroAmount,
 		/// The grace period is shorter or longer than the constants `MinGrace` and `MaxGrace` allow.
 		GraceOutOfBounds,
-		/// Only channels of exactly one lane can be opened so far. Pass 1.
-		LanesUnsupported,
-		/// Velocity caps cannot be set so far. Pass `None`.
-		CapUnsupported,
+		/// A channel has from 1 to the constant `MaxLanes` lanes. Pass a number in between.
+		LanesOutOfBounds,
+		/// A cap allows at least one unit in a window of 1 to the constant `MaxWindow` blocks. Pass other
+		/// values, or `None` for no cap.
+		CapOutOfBounds,
 		/// The operator puts up no more storage deposits for this agent, and the agent cannot put
 		/// one up itself. Close channels that are not needed, or give the agent native tokens.
 		SponsorLimitReached,
@@ -361,8 +438,33 @@ pub mod pallet {
 		CaptureAboveVoucher,
 		/// The channel does not hold as much. Lower `capture`, or have the payer top up.
 		AboveDeposit,
-		/// The signature is not the voucher key's over this voucher on this chain.
+		/// The signature is not the voucher key's over this voucher or commitment on this chain.
 		BadSignature,
+		/// The lane has been revoked. Use another one.
+		LaneRevoked,
+		/// More than the velocity cap leaves for now. Lower `capture`, or wait until earlier captures are
+		/// one window old.
+		AboveCap,
+		/// The tick's index is 0, beyond its hash chain, above the constant `MaxTicks`, or allows more
+		/// than any number holds. Have the payer replace the ticks by a voucher.
+		TickOutOfRange,
+		/// The tick does not lead to the root that was signed. Submit the value that the payer revealed
+		/// for this index.
+		BadTick,
+		/// The last block of the authorisation has passed. Ask the payer for a fresh one.
+		AuthorizationExpired,
+		/// The authorisation is not for the next channel of this pair of accounts. Ask the payer for one
+		/// with the nonce that the view function `next_nonce` returns.
+		NonceNotNext,
+		/// The last block of the consent has passed. Ask the payee for a fresh one.
+		ConsentExpired,
+		/// More has been settled than the consent allows. Ask the payee for one over at least that much.
+		BelowSettled,
+		/// The channel has this key already. Pass another one.
+		SameKey,
+		/// The key before is still valid: one rotation at a time. Wait for the end of its grace period, or
+		/// request the close.
+		RotationRunning,
 	}
 
 	#[pallet::extra_constants]
@@ -385,6 +487,24 @@ pub mod pallet {
 			MAX_BATCH
 		}
 
+		/// Most lanes of one channel.
+		#[pallet::constant_name(MaxLanes)]
+		fn max_lanes() -> u16 {
+			MAX_LANES
+		}
+
+		/// Most ticks that are walked for one item.
+		#[pallet::constant_name(MaxTicks)]
+		fn max_ticks() -> u32 {
+			MAX_TICKS
+		}
+
+		/// Longest window of a velocity cap, in blocks.
+		#[pallet::constant_name(MaxWindow)]
+		fn max_window() -> BlockNumber {
+			MAX_WINDOW
+		}
+
 		/// Most channels finalized in one call.
 		#[pallet::constant_name(MaxFinalize)]
 		fn max_finalize() -> u32 {
@@ -394,6 +514,11 @@ pub mod pallet {
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		/// Help with `finalize`, as far as the block has room.
+		fn on_idle(_: BlockNumberFor<T>, remaining: Weight) -> Weight {
+			Self::finalize_due(remaining)
+		}
+
 		#[cfg(feature = "try-runtime")]
 		fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
 			Self::do_try_state()
@@ -413,7 +538,8 @@ pub mod pallet {
 		/// The id is known before inclusion: it is made of the chain, both accounts, the asset and the
 		/// pair's next nonce (view function `channel_id_of`). `key` signs the vouchers; it should be
 		/// used for nothing else. `grace` is how many blocks the payee has to settle once a close is
-		/// requested. `lanes` must be 1 and `cap` `None` so far.
+		/// requested. `lanes` is how many calls can be under way at the same time; each adds to the storage
+		/// deposit. `cap` bounds what is captured in a window of blocks.
 		///
 		/// The storage deposit of the channel, and of the pair's nonce row at its first channel, is
 		/// put up by the operator of an active agent, within limits and if it can, else by the payer.
@@ -421,7 +547,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// - [`Error::SelfChannel`], [`Error::ZeroAmount`], [`Error::GraceOutOfBounds`],
-		///   [`Error::LanesUnsupported`], [`Error::CapUnsupported`]: see there.
+		///   [`Error::LanesOutOfBounds`], [`Error::CapOutOfBounds`]: see there.
 		/// - [`Error::SponsorLimitReached`], [`Error::SponsorCannotPay`], [`Error::PayerCannotPay`]: the
 		///   storage deposit.
 		/// - What the registry says of a payee that is not an active agent, the spend guard of a spend
@@ -443,9 +569,7 @@ pub mod pallet {
 			cap: Option<Cap>,
 		) -> DispatchResult {
 			let payer = ensure_signed(origin)?;
-			ensure!(lanes == 1, Error::<T>::LanesUnsupported);
-			ensure!(cap.is_none(), Error::<T>::CapUnsupported);
-			Self::do_open(payer, payee, asset, deposit, key, grace)
+			Self::do_open(Opening { payer, payee, asset, deposit, key, grace, lanes, cap })
 		}
 
 		/// Raise the deposit of a channel by `amount` of the caller's credits.
@@ -487,10 +611,13 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// Best effort: each item is paid or skipped with a reason, by itself. A paid item raises what
-		/// its lane has paid to `capture`, or to all that the voucher allows; the rest of the same
-		/// voucher stays usable. Submitting a batch again pays nothing. What was not done is given back:
-		/// an item that is skipped before its signature is checked costs about one read, one that is
+		/// its lane has paid to `capture`, or to all that the voucher or tick allows; the rest of the same
+		/// proof stays usable. Submitting a batch again pays nothing. What was not done is given back:
+		/// an item that is skipped before its signature is checked costs a few reads, one that is
 		/// paid as much as it has referrers to reward.
+		///
+		/// The call is free when the platform's share of what was paid, in the asset of the first item that
+		/// was paid, is worth the fee of all that was done.
 		///
 		/// ## Errors
 		///
@@ -502,7 +629,7 @@ pub mod pallet {
 		/// [`Event::SettlementRefused`] when a valid item could not be paid, then
 		/// [`Event::BatchSettled`].
 		#[pallet::call_index(2)]
-		#[pallet::weight(impls::Work::declared(items).weight::<T>())]
+		#[pallet::weight(work::Work::limit::<T>(items))]
 		pub fn settle_batch(
 			origin: OriginFor<T>,
 			items: BoundedVec<Item, ConstU32<MAX_BATCH>>,
@@ -573,24 +700,18 @@ pub mod pallet {
 		///
 		/// What was not settled goes back to the payer. An item that cannot be paid fails the whole
 		/// call, so that no money is given up by mistake; without an item the call cannot fail but
-		/// for its origin.
+		/// for its origin. With an item the call is free when the platform's share covers the fee.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::UnknownChannel`], [`Error::NotPayee`], [`Error::ItemOfAnotherChannel`].
-		/// - [`Error::UnknownLane`], [`Error::GraceOver`], [`Error::Expired`],
-		///   [`Error::CaptureAboveVoucher`], [`Error::Stale`], [`Error::AboveDeposit`],
-		///   [`Error::BadSignature`]: the item.
-		/// - What the settlement says when it refuses the item.
+		/// - Those of the item: see [`settle_batch_all`](Self::settle_batch_all).
 		///
 		/// ## Events
 		///
 		/// [`Event::Claimed`] if there is an item, [`Event::Closed`].
 		#[pallet::call_index(5)]
-		#[pallet::weight(match last {
-			None => T::WeightInfo::close(),
-			Some(_) => T::WeightInfo::close_settled(),
-		})]
+		#[pallet::weight(work::close_weight::<T>(last.as_ref()))]
 		pub fn close(
 			origin: OriginFor<T>,
 			id: ChannelId,
@@ -622,7 +743,7 @@ pub mod pallet {
 		///
 		/// [`Event::Closed`] or [`Event::FinalizeSkipped`] for each id in order.
 		#[pallet::call_index(6)]
-		#[pallet::weight(impls::finalize_weight::<T>(ids.len(), 0))]
+		#[pallet::weight(work::finalize_weight::<T>(ids.len(), 0))]
 		pub fn finalize(
 			origin: OriginFor<T>,
 			ids: BoundedVec<ChannelId, ConstU32<MAX_FINALIZE>>,
@@ -630,13 +751,199 @@ pub mod pallet {
 			ensure_signed(origin)?;
 			Self::do_finalize(&ids)
 		}
+
+		/// Open a channel that the payer has authorised: the payer sends no transaction.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the payee.
+		///
+		/// ## Details
+		///
+		/// The channel has one lane and no cap. Everything else is as in [`open`](Self::open), the storage
+		/// deposit included, and the payer has signed for it: the caller as the payee, the asset, the
+		/// deposit, the key, the grace period, the nonce of the pair and a last block, in an
+		/// [`OpenAuth`](stoa_primitives::payload::OpenAuth). The signature is by the payer's account key or
+		/// by a delegate key with the scope for vouchers. An authorisation is good for one channel, since
+		/// the nonce is.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::AuthorizationExpired`], [`Error::NonceNotNext`]: see there.
+		/// - What the registry says of the signature, and those of [`open`](Self::open).
+		///
+		/// ## Events
+		///
+		/// [`Event::Opened`].
+		#[pallet::call_index(7)]
+		#[pallet::weight(T::WeightInfo::open_authorized())]
+		pub fn open_authorized(
+			origin: OriginFor<T>,
+			payer: AccountId,
+			asset: AssetId,
+			deposit: Balance,
+			key: Key,
+			grace: BlockNumber,
+			nonce: u64,
+			expires: BlockNumber,
+			signature: AgentSignature,
+		) -> DispatchResult {
+			let payee = ensure_signed(origin)?;
+			let (lanes, cap) = (1, None);
+			let opening = Opening { payer, payee, asset, deposit, key, grace, lanes, cap };
+			Self::do_open_authorized(opening, nonce, expires, &signature)
+		}
+
+		/// End a channel at once, with the payee's consent to what it will have been paid.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the payer.
+		///
+		/// ## Details
+		///
+		/// `total` is all that the payee will have been paid over the channel's life. What of it was not
+		/// settled yet is paid, whatever the velocity cap, since the payer itself asks for it; the rest goes
+		/// back to the payer. The payee has signed a
+		/// [`CloseConsent`](stoa_primitives::payload::CloseConsent), by its account key or by a delegate key
+		/// with the scope for vouchers.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::UnknownChannel`], [`Error::NotPayer`], [`Error::ConsentExpired`],
+		///   [`Error::AboveDeposit`], [`Error::BelowSettled`]: see there.
+		/// - What the registry says of the signature and the settlement when it refuses.
+		///
+		/// ## Events
+		///
+		/// [`Event::Closed`].
+		#[pallet::call_index(8)]
+		#[pallet::weight(T::WeightInfo::close_with_consent())]
+		pub fn close_with_consent(
+			origin: OriginFor<T>,
+			id: ChannelId,
+			total: Balance,
+			expires: BlockNumber,
+			signature: AgentSignature,
+		) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_close_with_consent(by, id, total, expires, &signature)
+		}
+
+		/// Claim what vouchers allow, from many channels at once, all or nothing.
+		///
+		/// ## Dispatch Origin
+		///
+		/// As for [`settle_batch`](Self::settle_batch).
+		///
+		/// ## Details
+		///
+		/// The first item that cannot be paid fails the whole call with its own error, and nothing has
+		/// changed. For everything else see [`settle_batch`](Self::settle_batch).
+		///
+		/// ## Errors
+		///
+		/// - [`Error::EmptyBatch`], [`Error::NotAscending`]: the whole batch.
+		/// - [`Error::UnknownChannel`], [`Error::NotPayee`], [`Error::UnknownLane`], [`Error::GraceOver`],
+		///   [`Error::Expired`], [`Error::TickOutOfRange`], [`Error::CaptureAboveVoucher`],
+		///   [`Error::LaneRevoked`], [`Error::Stale`], [`Error::AboveDeposit`], [`Error::AboveCap`],
+		///   [`Error::BadSignature`], [`Error::BadTick`]: an item.
+		/// - What the settlement says when it refuses an item.
+		///
+		/// ## Events
+		///
+		/// [`Event::Claimed`] for each item in order, then [`Event::BatchSettled`].
+		#[pallet::call_index(9)]
+		#[pallet::weight(work::Work::limit::<T>(items))]
+		pub fn settle_batch_all(
+			origin: OriginFor<T>,
+			items: BoundedVec<Item, ConstU32<MAX_BATCH>>,
+		) -> DispatchResultWithPostInfo {
+			let by = ensure_signed(origin)?;
+			Self::do_settle_batch_all(by, &items)
+		}
+
+		/// Let another key sign vouchers.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the payer.
+		///
+		/// ## Details
+		///
+		/// The new key is valid at once. The key before stays valid for one grace period, so that the payee
+		/// can settle what it was promised. A velocity cap bounds what a thief can do in that time.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::UnknownChannel`], [`Error::NotPayer`], [`Error::GraceOver`], [`Error::SameKey`],
+		///   [`Error::RotationRunning`]: see there.
+		///
+		/// ## Events
+		///
+		/// [`Event::KeyRotated`].
+		#[pallet::call_index(10)]
+		#[pallet::weight(T::WeightInfo::rotate_key())]
+		pub fn rotate_key(origin: OriginFor<T>, id: ChannelId, key: Key) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_rotate_key(by, id, key)
+		}
+
+		/// Set, change or lift the velocity cap.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the payer.
+		///
+		/// ## Details
+		///
+		/// A cap that allows whatever the one in force does, or none, holds at once. Any other holds after
+		/// one grace period. A change that still waits is replaced.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::UnknownChannel`], [`Error::NotPayer`], [`Error::GraceOver`],
+		///   [`Error::CapOutOfBounds`]: see there.
+		///
+		/// ## Events
+		///
+		/// [`Event::CapSet`].
+		#[pallet::call_index(11)]
+		#[pallet::weight(T::WeightInfo::set_cap())]
+		pub fn set_cap(origin: OriginFor<T>, id: ChannelId, cap: Option<Cap>) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_set_cap(by, id, cap)
+		}
+
+		/// Let nothing more be settled on a lane, after one grace period and for good.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the payer.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::UnknownChannel`], [`Error::NotPayer`], [`Error::GraceOver`],
+		///   [`Error::UnknownLane`], [`Error::LaneRevoked`]: see there.
+		///
+		/// ## Events
+		///
+		/// [`Event::LaneRevoked`].
+		#[pallet::call_index(12)]
+		#[pallet::weight(T::WeightInfo::revoke_lane())]
+		pub fn revoke_lane(origin: OriginFor<T>, id: ChannelId, lane: u32) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_revoke_lane(by, id, lane)
+		}
 	}
 
 	#[pallet::view_functions]
 	impl<T: Config> Pallet<T> {
 		/// A channel that has not ended.
 		pub fn channel(id: ChannelId) -> Option<ChannelView> {
-			Channels::<T>::get(id).map(Into::into)
+			let channel = Channels::<T>::get(id)?;
+			let changes = Self::changes(&id, &channel);
+			Some(ChannelView::new(channel, Lanes::<T>::get(id), changes, Self::now()))
 		}
 
 		/// The nonce that the next channel of a pair takes.
@@ -652,8 +959,7 @@ pub mod pallet {
 
 		/// When the payer can have its money back though everybody else is silent.
 		pub fn deadlines(id: ChannelId) -> Option<Deadlines> {
-			let now = T::BlockNumberProvider::current_block_number();
-			Channels::<T>::get(id).map(|channel| channel.deadlines(now))
+			Channels::<T>::get(id).map(|channel| channel.deadlines(Self::now()))
 		}
 	}
 }

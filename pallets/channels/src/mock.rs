@@ -8,18 +8,21 @@ use frame_support::{
 	construct_runtime, derive_impl, parameter_types,
 	storage::unhashed,
 	traits::{fungible::HoldConsideration, ConstU128, ConstU32, LinearStoragePrice},
+	weights::Weight,
 };
 use sp_core::{ed25519, Pair};
 use sp_runtime::{
 	traits::IdentityLookup, BuildStorage, DispatchError, DispatchResult, StateVersion,
 };
 use stoa_primitives::{
-	channel::{ChannelId, Item, Proof, MIN_GRACE},
-	keys::{Key, KeySignature},
-	mock::{MockLedger, MockOutcome, MockRegistry, MockSettlement, MockSpendGuard},
+	agent::Scope,
+	channel::{Cap, ChannelId, Item, Proof, TickProof, MIN_GRACE},
+	keys::{verify_account, AgentSignature, Key, KeySignature},
+	mock::{MockFeeCover, MockLedger, MockOutcome, MockRegistry, MockSettlement, MockSpendGuard},
 	money::{LockReason, Schedule},
-	payload::{Domain, Payload, Voucher},
+	payload::{Domain, Payload, TickCommit, Voucher},
 	referral::{MAX_SIDE_WORK, MAX_WORK},
+	tick,
 	traits::{Receipt, Settle},
 	AccountId, AssetId, Balance, BlockNumber,
 };
@@ -63,6 +66,7 @@ impl Config for Test {
 	type Settlement = MockSettlement;
 	type SpendGuard = MockSpendGuard;
 	type Outcome = MockOutcome;
+	type FeeCover = MockFeeCover;
 	type ChannelConsideration = HoldConsideration<
 		AccountId,
 		Balances,
@@ -104,7 +108,7 @@ pub const PLATFORM: AccountId = account(8);
 /// Where the referral share goes.
 pub const REFERRERS: AccountId = account(9);
 
-/// All that may hold credits.
+/// All that may hold credits, but for whom [`lend`] gives them.
 pub const HOLDERS: [AccountId; 9] =
 	[PAYER, PAYER2, PAYEE, PAYEE2, AGENT, OPERATOR, STRANGER, PLATFORM, REFERRERS];
 
@@ -159,7 +163,22 @@ pub fn locked(asset: &AssetId) -> Balance {
 
 /// All credits that there are.
 pub fn issued(asset: &AssetId) -> Balance {
-	HOLDERS.iter().map(|who| free(who, asset)).sum::<Balance>() + locked(asset)
+	let lent: Vec<AccountId> = unhashed::get_or_default(LENT);
+	let holders = HOLDERS.iter().chain(&lent);
+	let held = holders.map(|who| free(who, asset)).sum::<Balance>() + locked(asset);
+	held - lent.len() as Balance * CREDITS
+}
+
+const LENT: &[u8] = b"mock lent";
+
+/// Give credits of each asset to somebody else. They do not count as issued.
+pub fn lend(who: &AccountId) {
+	let mut lent: Vec<AccountId> = unhashed::get_or_default(LENT);
+	lent.push(who.clone());
+	unhashed::put(LENT, &lent);
+	for asset in [USD, STOA] {
+		unhashed::put(&free_key(who, &asset), &CREDITS);
+	}
 }
 
 fn shift(from: &[u8], to: &[u8], amount: Balance) -> DispatchResult {
@@ -209,6 +228,11 @@ fn settle(settle: Settle) -> Result<Receipt, DispatchError> {
 	Ok(Receipt { shares, referral_work, side_work })
 }
 
+/// What the mock says a transaction costs, in units of USD.
+pub fn fee(weight: Weight, length: u32) -> Balance {
+	Balance::from(weight.ref_time() / 10_000) + Balance::from(length)
+}
+
 fn guard(amount: Balance) -> DispatchResult {
 	if amount == GUARDED {
 		Err(DispatchError::Other("guarded"))
@@ -251,6 +275,16 @@ fn mock_neighbours() {
 	MockSpendGuard::mock_ensure_may_withdraw(|who, to, _, amount| {
 		assert_ne!(who, to);
 		guard(amount)
+	});
+	MockRegistry::mock_verify(|who, scope, payload, signature| {
+		assert_eq!(scope, Scope::Voucher);
+		match signature {
+			AgentSignature::Account(signature) if verify_account(who, payload, signature) => Ok(()),
+			_ => Err(DispatchError::BadOrigin),
+		}
+	});
+	MockFeeCover::mock_covers(|asset, earned, weight, length| {
+		*asset == USD && earned >= fee(weight, length)
 	});
 	MockOutcome::mock_refunded(|payer, payee, asset, amount| {
 		let key = outcome_key(payer, payee, asset);
@@ -322,9 +356,20 @@ pub fn domain() -> Domain {
 
 /// Open a channel in USD with the usual key and the shortest grace period; returns its id.
 pub fn open(payer: &AccountId, payee: &AccountId, deposit: Balance) -> ChannelId {
+	open_with(payer, payee, deposit, 1, None)
+}
+
+/// The same with so many lanes and this cap.
+pub fn open_with(
+	payer: &AccountId,
+	payee: &AccountId,
+	deposit: Balance,
+	lanes: u16,
+	cap: Option<Cap>,
+) -> ChannelId {
 	let id = Channels::channel_id_of(payer.clone(), payee.clone(), USD);
-	Channels::open(signed(payer.clone()), payee.clone(), USD, deposit, key(), MIN_GRACE, 1, None)
-		.unwrap();
+	let (origin, payee) = (signed(payer.clone()), payee.clone());
+	Channels::open(origin, payee, USD, deposit, key(), MIN_GRACE, lanes, cap).unwrap();
 	id
 }
 
@@ -356,6 +401,28 @@ pub fn item_of(voucher: Voucher) -> Item {
 /// The item of a signed voucher over `cumulative`.
 pub fn item(channel: ChannelId, cumulative: Balance) -> Item {
 	item_of(voucher(channel, cumulative))
+}
+
+/// The seed of [`commit`]'s hash chain.
+pub const SEED: tick::Tick = [5; 32];
+
+/// A commitment to `count` ticks of one value on lane 0.
+pub fn commit(channel: ChannelId, base: Balance, value: Balance, count: u32) -> TickCommit {
+	let prefix = [6; 16];
+	let root = tick::walk(&prefix, count, 0, SEED);
+	TickCommit { channel, lane: 0, base, value, count, prefix, root, valid_until: 0 }
+}
+
+/// The item of the `index`-th tick of a commitment made with [`commit`], signed with the usual key.
+pub fn tick_item(commit: TickCommit, index: u32) -> Item {
+	let signature = KeySignature::Ed25519(pair().sign(&commit.to_bytes(&domain())).0);
+	let tick = tick::walk(&commit.prefix, commit.count, index, SEED);
+	Item {
+		channel: commit.channel,
+		lane: commit.lane,
+		capture: None,
+		proof: Proof::Ticks(TickProof::new(&commit, signature, index, tick)),
+	}
 }
 
 /// Sorted as a batch must be.

@@ -1,11 +1,11 @@
 //! What must hold after every block.
 
-use crate::{pallet::*, types::Phase, Sponsored};
-use alloc::collections::BTreeMap;
+use crate::{pallet::*, types::Phase, Changes, Sponsored};
+use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::ensure;
-use sp_runtime::{traits::BlockNumberProvider, TryRuntimeError};
+use sp_runtime::TryRuntimeError;
 use stoa_primitives::{
-	channel::{channel_id, MAX_GRACE, MIN_GRACE},
+	channel::{channel_id, MAX_GRACE, MAX_LANES, MIN_GRACE},
 	money::LockReason,
 	traits::{Ledger, Locker},
 	AccountId,
@@ -16,23 +16,33 @@ impl<T: Config> Pallet<T> {
 	///
 	/// # Invariants
 	///
-	/// 1. `lane0 == settled ≤ deposit`, and the deposit is not zero.
+	/// 1. All lanes together are what is settled, which is no more than the deposit, which is not zero.
 	/// 2. Per asset, what channels still hold is what the ledger keeps in their purse.
 	/// 3. A channel's id is made of its own fields, and its nonce is below the next of its pair.
 	/// 4. A sponsor's counts are those of its agent's channels and nonce rows, and none is empty.
 	/// 5. Grace periods are within bounds, and none that runs ends later than one from now.
-	/// 6. Payer and payee differ; there is one lane, no cap and no pending change.
+	/// 6. Payer and payee differ; the number of lanes and the caps, in force or waiting, are within
+	///    bounds, and captures are in order.
+	/// 7. There is a row of lanes only for a channel with more than one, and no longer than they are.
+	/// 8. There is a row of changes exactly for each channel that says so; none is empty, no lane is
+	///    revoked twice, none waits longer than one grace period from now.
+	/// 9. Exactly the channels whose close was requested are due, each in the block in which its grace
+	///    period is over, and none in a block that was worked through.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		Self::try_state_channels()?;
+		Self::try_state_rows()?;
+		Self::try_state_due()?;
 		Self::try_state_purse()?;
 		Self::try_state_sponsorships()
 	}
 
 	/// Invariants 1, 3, 5 and 6.
 	fn try_state_channels() -> Result<(), TryRuntimeError> {
-		let (domain, now) = (Self::domain(), T::BlockNumberProvider::current_block_number());
+		let (domain, now) = (Self::domain(), Self::now());
 		for (id, channel) in Channels::<T>::iter() {
-			ensure!(channel.lane0 == channel.settled, "lanes do not sum to what is settled");
+			let others = Lanes::<T>::get(id);
+			let sum = others.iter().try_fold(channel.lane0, |sum, paid| sum.checked_add(*paid));
+			ensure!(sum == Some(channel.settled), "lanes do not sum to what is settled");
 			ensure!(channel.settled <= channel.deposit, "more is settled than deposited");
 			ensure!(channel.deposit > 0, "a channel has no deposit");
 
@@ -53,11 +63,58 @@ impl<T: Config> Pallet<T> {
 			}
 
 			ensure!(channel.payer != channel.payee, "a channel leads to its payer");
-			ensure!(
-				channel.lanes == 1 && channel.cap.is_none() && !channel.pending,
-				"an unsupported channel"
-			);
+			ensure!((1..=MAX_LANES).contains(&channel.lanes), "too many or too few lanes");
+			if let Some(state) = &channel.cap {
+				ensure!(state.cap.is_valid(), "a velocity cap is out of bounds");
+				let blocks = state.recent.iter().zip(state.recent.iter().skip(1));
+				ensure!(blocks.clone().all(|(a, b)| a.at < b.at), "captures are out of order");
+			}
 		}
+		Ok(())
+	}
+
+	/// Invariants 7 and 8.
+	fn try_state_rows() -> Result<(), TryRuntimeError> {
+		for (id, row) in Lanes::<T>::iter() {
+			let channel = Channels::<T>::get(id).ok_or("lanes of no channel")?;
+			ensure!(row.len() < usize::from(channel.lanes), "a row of lanes is too long");
+		}
+		let pending = Channels::<T>::iter().filter(|(_, channel)| channel.pending).count();
+		ensure!(pending == Waiting::<T>::iter().count(), "changes and channels do not match");
+		let now = Self::now();
+		for (id, changes) in Waiting::<T>::iter() {
+			let channel = Channels::<T>::get(id).ok_or("changes of no channel")?;
+			ensure!(channel.pending && changes != Changes::default(), "an empty row of changes");
+			let revoked: BTreeSet<_> = changes.revoked.iter().map(|(lane, _)| *lane).collect();
+			ensure!(revoked.len() == changes.revoked.len(), "a lane is revoked twice");
+			ensure!(
+				revoked.iter().all(|lane| *lane < u32::from(channel.lanes)),
+				"a lane is revoked that there is not"
+			);
+			let waiting = changes.cap.as_ref().and_then(|(cap, _)| *cap);
+			ensure!(waiting.is_none_or(|cap| cap.is_valid()), "a waiting cap is out of bounds");
+			// Saturating: no block is later than the last there can be.
+			let latest = now.saturating_add(channel.grace);
+			let blocks = changes.revoked.iter().map(|(_, from)| *from);
+			let blocks = blocks.chain(changes.cap.iter().map(|(_, from)| *from));
+			let mut blocks = blocks.chain(changes.key.iter().map(|(_, until)| *until));
+			ensure!(blocks.all(|block| block <= latest), "a change waits too long");
+		}
+		Ok(())
+	}
+
+	/// Invariant 9.
+	fn try_state_due() -> Result<(), TryRuntimeError> {
+		let closing: BTreeSet<_> = Channels::<T>::iter()
+			.filter_map(|(id, channel)| match channel.phase {
+				Phase::Open => None,
+				Phase::Closing { ends, .. } => Some((ends, id)),
+			})
+			.collect();
+		let due: BTreeSet<_> = Due::<T>::iter_keys().collect();
+		ensure!(due == closing, "channels that close are not those that are due");
+		let next = NextDue::<T>::get();
+		ensure!(due.iter().all(|(block, _)| *block >= next), "a due channel was passed over");
 		Ok(())
 	}
 

@@ -1,10 +1,15 @@
 //! What the pallet stores and what its view functions return.
 
 use crate::Config;
+use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use stoa_primitives::{
-	channel::Cap, keys::Key, money::ScheduleId, AccountId, AssetId, Balance, BlockNumber,
+	channel::{Cap, CapState, MAX_LANES},
+	keys::Key,
+	money::ScheduleId,
+	AccountId, AssetId, Balance, BlockNumber,
 };
 
 /// Most channels in one [`finalize`](crate::Pallet::finalize).
@@ -27,31 +32,55 @@ pub enum Phase {
 	},
 }
 
-/// A velocity cap and what was captured under it.
+/// Rows of the storage map of lanes: what lanes 1, 2 and so on have paid. Lanes beyond the end have
+/// paid nothing; lane 0 is in the channel itself.
+pub type LaneRow = BoundedVec<Balance, ConstU32<{ MAX_LANES as u32 - 1 }>>;
+
+/// What the payer has changed and what the payee was given one grace period to react to.
 ///
-/// Counted in adjacent windows. Any span of one window overlaps at most two of them, so a bound on
-/// the sum of two holds in every span.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Decode,
-	DecodeWithMemTracking,
-	Encode,
-	Eq,
-	MaxEncodedLen,
-	PartialEq,
-	TypeInfo,
-)]
-pub struct CapState {
-	/// The cap.
-	pub cap: Cap,
-	/// First block of the current window.
-	pub since: BlockNumber,
-	/// Captured in the current window.
-	pub current: Balance,
-	/// Captured in the window before.
-	pub previous: Balance,
+/// Each part names the block from which it holds, which is a grace period after it was asked for.
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+pub struct Changes {
+	/// A key that was replaced, and the first block in which it is no longer valid.
+	pub key: Option<(Key, BlockNumber)>,
+	/// The velocity cap that waits, and the first block in which it holds.
+	pub cap: Option<(Option<Cap>, BlockNumber)>,
+	/// Lanes that were revoked, and the first block in which nothing can be settled on them.
+	pub revoked: BoundedVec<(u32, BlockNumber), ConstU32<{ MAX_LANES as u32 }>>,
+}
+
+impl Changes {
+	/// The replaced key, as long as it is valid.
+	pub(crate) fn retired_key(&self, now: BlockNumber) -> Option<&Key> {
+		self.key.as_ref().filter(|(_, until)| now < *until).map(|(key, _)| key)
+	}
+
+	/// The first block in which nothing can be settled on a lane, if it was revoked.
+	pub(crate) fn revoked_from(&self, lane: u32) -> Option<BlockNumber> {
+		self.revoked.iter().find(|(other, _)| *other == lane).map(|(_, from)| *from)
+	}
+
+	/// The cap that holds now, given the one that was in force so far. Captures under that one count
+	/// under the new one too.
+	pub(crate) fn effective_cap(
+		&self,
+		current: Option<CapState>,
+		now: BlockNumber,
+	) -> Option<CapState> {
+		match &self.cap {
+			Some((waiting, from)) if *from <= now => {
+				let recent = current.map(|state| state.recent).unwrap_or_default();
+				waiting.map(|cap| CapState { cap, recent })
+			},
+			_ => current,
+		}
+	}
+
+	/// Drop what is over: a cap that has come into force and a key that is no longer valid.
+	pub(crate) fn prune(&mut self, now: BlockNumber) {
+		self.cap = self.cap.take().filter(|(_, from)| now < *from);
+		self.key = self.key.take().filter(|(_, until)| now < *until);
+	}
 }
 
 /// A channel, with the ticket of its storage deposit.
@@ -79,8 +108,7 @@ pub struct Channel<Ticket> {
 	pub phase: Phase,
 	/// The velocity cap, if any.
 	pub cap: Option<CapState>,
-	/// Whether a row of its own holds changes that wait for one grace period: another key, a tighter
-	/// cap, a lane without use. None can be made so far. Claims read that row for such channels only.
+	/// Whether there is a row of [`Changes`]. Claims read that row for such channels only.
 	pub pending: bool,
 	/// The fee schedule that was current when the channel was opened.
 	pub schedule: ScheduleId,
@@ -151,6 +179,9 @@ pub enum CloseReason {
 	/// It was finalized after the grace period.
 	#[codec(index = 1)]
 	GraceOver,
+	/// The payer closed it with the payee's consent.
+	#[codec(index = 2)]
+	ByConsent,
 }
 
 /// A channel as clients see it.
@@ -168,18 +199,18 @@ pub struct ChannelView {
 	pub deposit: Balance,
 	/// All that was ever paid, before shares were taken.
 	pub settled: Balance,
-	/// What lane 0 has paid.
-	pub lane0: Balance,
-	/// How many lanes there are.
-	pub lanes: u16,
+	/// What each lane has paid, lane 0 first; as many as there are lanes.
+	pub lane_settled: Vec<Balance>,
 	/// Grace period, in blocks.
 	pub grace: BlockNumber,
 	/// First block after the grace period, if a close was requested.
 	pub ends: Option<BlockNumber>,
 	/// Whether the payer may keep the channel open although a close was requested.
 	pub cancellable: bool,
-	/// The velocity cap, if any.
+	/// The velocity cap in force, if any.
 	pub cap: Option<CapState>,
+	/// What holds after a grace period, or no longer does then.
+	pub changes: Changes,
 	/// The fee schedule that holds until the channel ends.
 	pub schedule: ScheduleId,
 	/// The nonce of the pair that is part of the id.
@@ -188,8 +219,19 @@ pub struct ChannelView {
 	pub depositor: AccountId,
 }
 
-impl<Ticket> From<Channel<Ticket>> for ChannelView {
-	fn from(channel: Channel<Ticket>) -> Self {
+impl ChannelView {
+	/// A channel with its rows, as it is in block `now`.
+	pub(crate) fn new<Ticket>(
+		channel: Channel<Ticket>,
+		lanes: LaneRow,
+		mut changes: Changes,
+		now: BlockNumber,
+	) -> Self {
+		let mut lane_settled = Vec::from([channel.lane0]);
+		lane_settled.extend(lanes);
+		lane_settled.resize(channel.lanes.into(), 0);
+		let cap = changes.effective_cap(channel.cap, now);
+		changes.prune(now);
 		Self {
 			payer: channel.payer,
 			payee: channel.payee,
@@ -197,15 +239,15 @@ impl<Ticket> From<Channel<Ticket>> for ChannelView {
 			key: channel.key,
 			deposit: channel.deposit,
 			settled: channel.settled,
-			lane0: channel.lane0,
-			lanes: channel.lanes,
+			lane_settled,
 			grace: channel.grace,
 			ends: match channel.phase {
 				Phase::Open => None,
 				Phase::Closing { ends, .. } => Some(ends),
 			},
 			cancellable: matches!(channel.phase, Phase::Closing { cancellable: true, .. }),
-			cap: channel.cap,
+			cap,
+			changes,
 			schedule: channel.schedule,
 			nonce: channel.nonce,
 			depositor: channel.depositor,

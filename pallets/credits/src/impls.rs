@@ -214,6 +214,24 @@ impl<T: Config> Ledger for Pallet<T> {
 		Ok(())
 	}
 
+	/// The purse is read and written once.
+	fn pay_locked_parts(
+		asset: &AssetId,
+		parts: &[(&AccountId, Balance)],
+		reason: LockReason,
+	) -> DispatchResult {
+		let sum = parts.iter().try_fold(0, |sum: Balance, (_, amount)| sum.checked_add(*amount));
+		let sum = sum.ok_or(Error::<T>::Overflow)?;
+		if sum == 0 {
+			return Ok(());
+		}
+		Self::draw(asset, sum, reason)?;
+		for (to, amount) in parts.iter().filter(|(_, amount)| *amount > 0) {
+			Self::credit(to, asset, *amount)?;
+		}
+		Ok(())
+	}
+
 	fn locked(asset: &AssetId, reason: LockReason) -> Balance {
 		Locked::<T>::get(asset, reason)
 	}

@@ -232,6 +232,20 @@ pub fn pay_locked(
 	result
 }
 
+/// [`Ledger::pay_locked_parts`], reported to [`MockLockers`].
+pub fn pay_locked_parts(
+	parts: &[(&AccountId, Balance)],
+	asset: AssetId,
+	reason: LockReason,
+) -> DispatchResult {
+	let result = frame_support::storage::with_storage_layer(|| {
+		Credits::pay_locked_parts(&asset, parts, reason)
+	});
+	let sum = parts.iter().fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount));
+	report(result, asset, reason, -signed_amount(if result.is_ok() { sum } else { 0 }));
+	result
+}
+
 pub fn events() -> Vec<Event<Test>> {
 	System::read_events_for_pallet::<Event<Test>>()
 }

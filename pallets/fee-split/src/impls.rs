@@ -1,8 +1,9 @@
 //! Settling.
 
 use crate::{Config, Current, Error, Event, Pallet, Pending, Schedules, Totals, WeightInfo};
+use alloc::vec::Vec;
 use frame_support::{ensure, storage::with_storage_layer, traits::Get, weights::Weight};
-use sp_runtime::{traits::BlockNumberProvider, DispatchError, DispatchResult};
+use sp_runtime::{traits::BlockNumberProvider, DispatchError};
 use stoa_primitives::{
 	money::{ScheduleId, Shares},
 	referral::{Distributed, MAX_DEPTH, MAX_WORK},
@@ -42,18 +43,12 @@ impl<T: Config> Pallet<T> {
 		};
 		let Distributed { rewards, growth_pool, .. } = distributed;
 
-		let pay = |to: &AccountId, amount: Balance| -> DispatchResult {
-			if amount == 0 {
-				return Ok(());
-			}
-			T::Ledger::pay_locked(to, &asset, amount, source.lock_reason())
-		};
-		pay(&provider, shares.provider)?;
-		pay(&T::PlatformAccount::get(), shares.platform)?;
-		for reward in &rewards {
-			pay(&reward.to, reward.amount)?;
-		}
-		pay(&T::Rewards::growth_pool(), growth_pool)?;
+		let (platform, pool) = (T::PlatformAccount::get(), T::Rewards::growth_pool());
+		let mut parts = Vec::from([(&provider, shares.provider), (&platform, shares.platform)]);
+		parts.extend(rewards.iter().map(|reward| (&reward.to, reward.amount)));
+		parts.push((&pool, growth_pool));
+		parts.retain(|(_, amount)| *amount > 0);
+		T::Ledger::pay_locked_parts(&asset, &parts, source.lock_reason())?;
 
 		Self::record(&asset, &shares);
 		T::Outcome::settled(&payer, &provider, &asset, gross);

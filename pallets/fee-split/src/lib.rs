@@ -56,6 +56,8 @@
 	)
 )]
 
+extern crate alloc;
+
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod impls;

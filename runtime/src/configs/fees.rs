@@ -6,6 +6,7 @@
 
 use crate::*;
 use frame_support::{
+	dispatch::DispatchInfo,
 	parameter_types,
 	traits::{
 		fungible::{Balanced, Credit},
@@ -19,10 +20,12 @@ use frame_support::{
 use pallet_asset_tx_payment::{FungiblesAdapter, HandleCredit};
 use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustment};
 use sp_runtime::{
-	traits::{AccountIdConversion, Bounded, Get},
+	generic::Era,
+	traits::{AccountIdConversion, Bounded, Get, TransactionExtension},
 	transaction_validity::{InvalidTransaction, TransactionValidityError},
 	FixedPointNumber, Perquintill,
 };
+use stoa_primitives::traits::FeeCover;
 
 /// Keeps the chain's share of fees.
 pub struct TreasuryAccount;
@@ -116,6 +119,52 @@ impl ConversionToAssetBalance<Balance, AssetId, Balance> for FeeRates {
 			AssetId::Native => Ok(native),
 			AssetId::WithId(id) => AssetRate::to_asset_balance(native, id)
 				.map_err(|_| InvalidTransaction::Payment.into()),
+		}
+	}
+}
+
+/// What a transaction is made of but for the arguments of its call, in bytes: signer, signature and
+/// extensions.
+const ENVELOPE: u32 = 150;
+
+/// What the extensions of a transaction weigh whose fee is paid from credits, the dearer of the two ways.
+fn extension_weight() -> Weight {
+	let extension: TxExtension = (
+		frame_system::AuthorizeCall::new(),
+		frame_system::CheckNonZeroSender::new(),
+		frame_system::CheckSpecVersion::new(),
+		frame_system::CheckTxVersion::new(),
+		frame_system::CheckGenesis::new(),
+		frame_system::CheckEra::from(Era::Immortal),
+		frame_system::CheckNonce::from(Default::default()),
+		frame_system::CheckWeight::new(),
+		pallet_asset_tx_payment::ChargeAssetTxPayment::from(0, Some(AssetId::Native)),
+		frame_metadata_hash_extension::CheckMetadataHash::new(false),
+		frame_system::WeightReclaim::new(),
+	);
+	extension.weight(&frame_system::Call::remark { remark: Default::default() }.into())
+}
+
+/// The platform's share of a settlement covers its fee when it is more than the fee would be in the
+/// same asset.
+pub struct PlatformShare;
+impl FeeCover for PlatformShare {
+	fn covers(asset: &AssetId, earned: Balance, weight: Weight, length: u32) -> bool {
+		let info = DispatchInfo {
+			call_weight: weight,
+			extension_weight: extension_weight(),
+			..Default::default()
+		};
+		let fee = TransactionPayment::compute_fee(length.saturating_add(ENVELOPE), &info, 0);
+		// More, not as much: the fee is rounded down to whole units of the asset.
+		FeeRates::to_asset_balance(fee, asset.clone()).is_ok_and(|fee| earned > fee)
+	}
+
+	#[cfg(feature = "runtime-benchmarks")]
+	fn benchmark_worst_case(asset: &AssetId) {
+		if let AssetId::WithId(id) = asset {
+			let rate = sp_runtime::FixedU128::from_rational(1, 3);
+			pallet_asset_rate::ConversionRateToNative::<Runtime>::insert(id, rate);
 		}
 	}
 }

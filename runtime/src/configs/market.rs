@@ -65,6 +65,7 @@ impl pallet_stoa_agents::Config for Runtime {
 	type MaxConsentAge = ConstU32<{ DAYS }>;
 	type ReferralFootprint = pallet_stoa_referrals::AgentFootprint<Runtime>;
 	type Referrals = Referrals;
+	type Registration = super::Statements;
 	type WeightInfo = weights::pallet_stoa_agents::WeightInfo<Runtime>;
 }
 
@@ -108,6 +109,7 @@ impl pallet_stoa_referrals::Config for Runtime {
 impl pallet_stoa_channels::Config for Runtime {
 	type BlockNumberProvider = System;
 	type ChannelConsideration = Deposit<ChannelHold>;
+	type FeeCover = super::PlatformShare;
 	type Ledger = Credits;
 	type MaxSponsoredChannels = ConstU32<64>;
 	type MaxSponsoredPairs = ConstU32<256>;

@@ -13,14 +13,16 @@
 mod consensus;
 mod fees;
 mod market;
+mod statements;
 // Sums and shares of constants.
 #[allow(clippy::arithmetic_side_effects)]
 pub(crate) mod system;
 mod tokens;
 mod wallets;
 
-pub use fees::{FeeRates, TreasuryAccount};
+pub use fees::{FeeRates, PlatformShare, TreasuryAccount};
 pub use market::PlatformAccount;
+pub use statements::{Statements, QUOTA};
 pub use system::RuntimeBlockWeights;
 pub use tokens::Tokens;
 pub use wallets::ProxyType;

@@ -9,7 +9,7 @@ use pallet_stoa_referrals::Error as ReferralError;
 use sp_runtime::{traits::BadOrigin, Permill};
 use stoa_primitives::{
 	agent::{Scope, Scopes},
-	channel::{Cap, SkipReason, MAX_GRACE, MIN_GRACE},
+	channel::{Cap, SkipReason, MAX_GRACE, MAX_LANES, MAX_WINDOW, MIN_GRACE},
 	referral::Code,
 	DAYS,
 };
@@ -427,11 +427,13 @@ fn bad_channels_should_be_refused() {
 		for grace in [0, MIN_GRACE - 1, MAX_GRACE + 1, BlockNumber::MAX] {
 			refused(payer.origin(), opening(grace, 1, None), Chan::GraceOutOfBounds);
 		}
-		for lanes in [0, 2, u16::MAX] {
-			refused(payer.origin(), opening(MIN_GRACE, lanes, None), Chan::LanesUnsupported);
+		for lanes in [0, MAX_LANES + 1, u16::MAX] {
+			refused(payer.origin(), opening(MIN_GRACE, lanes, None), Chan::LanesOutOfBounds);
 		}
-		let cap = Some(Cap { per_window: 1, window: 1 });
-		refused(payer.origin(), opening(MIN_GRACE, 1, cap), Chan::CapUnsupported);
+		for (per_window, window) in [(0, 1), (1, 0), (1, MAX_WINDOW + 1)] {
+			let cap = Some(Cap { per_window, window });
+			refused(payer.origin(), opening(MIN_GRACE, 1, cap), Chan::CapOutOfBounds);
+		}
 		ok(payer.origin(), opening(MIN_GRACE, 1, None));
 		ok(payer.origin(), opening(MAX_GRACE, 1, None));
 
@@ -534,7 +536,7 @@ fn vouchers_that_are_not_good_should_be_skipped() {
 		let brief = on(&channel.key, Voucher { valid_until: until, ..good });
 		advance(6);
 		skip(brief, SkipReason::Expired, Chan::Expired);
-		let Proof::Voucher { cumulative, signature, .. } = brief.proof;
+		let (cumulative, signature) = (1_000, *brief.signature());
 		let proof = Proof::Voucher { cumulative, valid_until: 0, signature };
 		skip(Item { proof, ..brief }, SkipReason::BadSignature, Chan::BadSignature);
 

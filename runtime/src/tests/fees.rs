@@ -1,7 +1,11 @@
 //! Fees of real transactions, natively or from credits.
 
 use super::*;
-use frame_support::{dispatch::GetDispatchInfo, traits::Get};
+use frame_support::{
+	dispatch::GetDispatchInfo,
+	traits::{fungibles::Inspect as _, Get},
+	weights::Weight,
+};
 use sp_runtime::{
 	transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
 	ApplyExtrinsicResult,
@@ -26,6 +30,10 @@ fn treasury() -> AccountId {
 /// The validator that makes the blocks of these tests.
 fn author() -> AccountId {
 	Session::validators()[0].clone()
+}
+
+fn native_of(who: &AccountId) -> Balance {
+	configs::Tokens::balance(NATIVE, who)
 }
 
 fn credits(who: &AccountId, asset: &AssetId) -> Balance {
@@ -128,6 +136,77 @@ fn agents_that_own_nothing_but_credits_should_do_their_business() {
 			+ credits(&Referrals::growth_pool_account(), &DUSD);
 		assert_eq!(market, 15_150);
 		assert_eq!(payer.credits(&DUSD) + provider.credits(&DUSD) + fees + market, 2 * DOLLAR);
+	});
+}
+
+#[test]
+fn settlement_should_be_free_when_the_platforms_share_is_worth_more_than_its_fee() {
+	run(|| {
+		let provider = Person::new(1)
+			.registered_by(&alice(), None)
+			.with_credits(&DUSD, DOLLAR)
+			.with_native(10 * STOA);
+		let payer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, 10 * DOLLAR);
+		let channel = Channel::open(&payer, &provider, &DUSD, 5 * DOLLAR, VoucherKey::ed25519(1));
+		let platform = || credits(&configs::PlatformAccount::get(), &DUSD);
+		// Settles so much more; what the provider has got, and what the platform has.
+		let mut total = 0;
+		let mut settle_more = |nonce, gross: Balance, terms| {
+			total += gross;
+			let before = (provider.credits(&DUSD), native_of(&provider.account), platform());
+			let tx = transaction(&provider, nonce, settle(vec![channel.voucher(total)]), terms);
+			assert_eq!(in_block(tx), Ok(Ok(())));
+			let share = platform() - before.2;
+			let fee = before.0 + (gross - 3 * (gross / 20)) - provider.credits(&DUSD);
+			(fee, before.1 - native_of(&provider.account), share)
+		};
+		// A thousandth of a dollar does not pay for it, natively or from credits; ten cents do.
+		let (fee, _, share) = settle_more(0, 1_000, FROM_DUSD);
+		assert!(fee > 0 && share == 100);
+		let (_, native, _) = settle_more(1, 1_000, NATIVE_FEE);
+		assert!(native > 0);
+		for (nonce, terms) in [(2, FROM_DUSD), (3, NATIVE_FEE)] {
+			let (from_credits, native, share) = settle_more(nonce, DOLLAR / 10, terms);
+			assert_eq!((from_credits, native, share), (0, 0, DOLLAR / 100));
+		}
+		// It turns free where the share is just more than the fee, which the length hardly changes.
+		let (mut paying, mut free) = (1_000, DOLLAR / 10);
+		for nonce in 4..18 {
+			let gross = (paying + free) / 40 * 20;
+			match settle_more(nonce, gross, FROM_DUSD).0 {
+				0 => free = gross,
+				_ => paying = gross,
+			}
+		}
+		let least = free / 10;
+		assert!((fee..fee + fee / 10).contains(&least), "a share of {least} for a fee of {fee}");
+
+		// Tips are not refunded, and a close with an item is as free.
+		let tip = FeeTerms { tip: 5_000_000, ..FROM_DUSD };
+		let before = provider.credits(&DUSD);
+		let tx = transaction(&provider, 18, settle(vec![channel.voucher(total + DOLLAR)]), tip);
+		assert_eq!(in_block(tx), Ok(Ok(())));
+		assert_eq!(provider.credits(&DUSD), before + DOLLAR * 85 / 100 - 5);
+		let before = provider.credits(&DUSD);
+		let last = Some(channel.voucher(total + 2 * DOLLAR));
+		let tx = transaction(&provider, 19, close(channel.id, last), FROM_DUSD);
+		assert_eq!(in_block(tx), Ok(Ok(())));
+		assert_eq!(provider.credits(&DUSD), before + DOLLAR * 85 / 100);
+	});
+}
+
+#[test]
+fn settlement_should_not_be_free_without_a_rate() {
+	run(|| {
+		use stoa_primitives::traits::FeeCover;
+		let covers = |asset| {
+			let weight = Weight::from_parts(1_000_000_000, 0);
+			configs::PlatformShare::covers(&asset, Balance::MAX, weight, 100)
+		};
+		assert!(covers(NATIVE) && covers(DUSD));
+		assert!(!covers(AssetId::WithId(77)));
+		pallet_asset_rate::ConversionRateToNative::<Runtime>::remove(1);
+		assert!(!covers(DUSD));
 	});
 }
 

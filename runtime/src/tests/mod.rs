@@ -4,6 +4,7 @@
 //! [`RuntimeCall`], or, where fees, nonces and extensions matter, as a signed transaction in a block
 //! that [`Executive`] builds. [`check_books`] runs after every step of every test.
 
+mod attacks;
 mod costs;
 mod errors;
 mod fees;

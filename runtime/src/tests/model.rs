@@ -45,12 +45,23 @@ struct Open {
 	payee: AccountId,
 	asset: AssetId,
 	deposit: Balance,
-	settled: Balance,
+	/// What each lane has paid.
+	lanes: Vec<Balance>,
 	grace: BlockNumber,
+	/// The first block in which the key before is not valid any more.
+	rotated: BlockNumber,
+	/// The first block in which nothing is paid on a lane.
+	revoked: BTreeMap<u32, BlockNumber>,
 	ends: Option<BlockNumber>,
 	/// The close was requested by who put up the storage deposit.
 	sponsor_closes: bool,
 	schedule: ScheduleId,
+}
+
+impl Open {
+	fn settled(&self) -> Balance {
+		self.lanes.iter().sum()
+	}
 }
 
 /// The model, and what is needed to talk to the runtime.
@@ -58,8 +69,8 @@ struct World {
 	people: Vec<Person>,
 	/// All channels that were ever opened, in order, with the number of the key.
 	opened: Vec<(ChannelId, u8)>,
-	/// The largest amount that was ever signed for a channel.
-	authorised: BTreeMap<ChannelId, Balance>,
+	/// The largest amount that was ever signed for a lane.
+	authorised: BTreeMap<(ChannelId, u32), Balance>,
 	/// The sum of what was claimed from a channel.
 	claimed: BTreeMap<ChannelId, Balance>,
 	free: BTreeMap<(AccountId, AssetId), Balance>,
@@ -303,12 +314,12 @@ impl World {
 
 	/// What the runtime will do with an item, by the rules of the design.
 	fn verdict(&self, by: &AccountId, item: &Item, good: bool) -> Result<Balance, SkipReason> {
-		let Proof::Voucher { cumulative, valid_until, .. } = item.proof;
+		let (cumulative, valid_until) = (item.allowed().expect("a voucher"), item.valid_until());
 		let channel = self.channels.get(&item.channel).ok_or(SkipReason::UnknownChannel)?;
 		let wanted = item.capture.unwrap_or(cumulative);
 		if channel.ends.is_none() && *by != channel.payee {
 			Err(SkipReason::NotPayee)
-		} else if item.lane != 0 {
+		} else if item.lane as usize >= channel.lanes.len() {
 			Err(SkipReason::UnknownLane)
 		} else if channel.ends.is_some_and(|ends| ends <= now()) {
 			Err(SkipReason::GraceOver)
@@ -316,23 +327,27 @@ impl World {
 			Err(SkipReason::Expired)
 		} else if wanted > cumulative {
 			Err(SkipReason::CaptureAboveVoucher)
-		} else if wanted <= channel.settled {
+		} else if channel.revoked.get(&item.lane).is_some_and(|from| *from <= now()) {
+			Err(SkipReason::LaneRevoked)
+		} else if wanted <= channel.lanes[item.lane as usize] {
 			Err(SkipReason::Stale)
-		} else if wanted > channel.deposit {
+		} else if wanted - channel.lanes[item.lane as usize] > channel.deposit - channel.settled() {
 			Err(SkipReason::AboveDeposit)
 		} else if !good {
 			Err(SkipReason::BadSignature)
 		} else {
-			Ok(wanted - channel.settled)
+			Ok(wanted - channel.lanes[item.lane as usize])
 		}
 	}
 
 	/// An item as the claim says, and whether its signature is good.
 	fn item(&mut self, claim: Claim) -> (Item, bool) {
 		let (id, key) = self.channel(claim.channel);
-		let (settled, deposit) =
-			self.channels.get(&id).map_or((0, 1_000), |open| (open.settled, open.deposit));
-		let cumulative = settled.saturating_add(claim.amount.of(deposit - settled, 2));
+		let (settled, left) = self.channels.get(&id).map_or((0, 1_000), |open| {
+			let settled = open.lanes.get(claim.lane as usize).copied().unwrap_or_default();
+			(settled, open.deposit - open.settled())
+		});
+		let cumulative = settled.saturating_add(claim.amount.of(left, 2));
 		let valid_until = match claim.valid_for {
 			0 => 0,
 			n => now().saturating_add_signed(n.into()).max(1),
@@ -350,14 +365,13 @@ impl World {
 			Forgery::OtherExpiry => signed.valid_until ^= 1,
 		}
 		let mut item = item(&signer, signed, genesis);
+		let mut signature = *item.signature();
 		if claim.forgery == Forgery::FlippedBit {
-			let Proof::Voucher { signature, .. } = &mut item.proof;
-			match signature {
+			match &mut signature {
 				KeySignature::Ed25519(bytes) | KeySignature::Sr25519(bytes) => bytes[5] ^= 4,
 				KeySignature::Ecdsa(bytes) => bytes[5] ^= 4,
 			}
 		}
-		let Proof::Voucher { signature, .. } = item.proof;
 		item.channel = good.channel;
 		item.lane = good.lane;
 		item.proof = Proof::Voucher { cumulative, valid_until, signature };
@@ -365,8 +379,8 @@ impl World {
 			.capture
 			.map(|amount| settled.saturating_add(amount.of(cumulative.saturating_sub(settled), 2)));
 		let is_good = claim.forgery == Forgery::None;
-		if is_good && claim.lane == 0 {
-			let most = self.authorised.entry(id).or_default();
+		if is_good {
+			let most = self.authorised.entry((id, claim.lane)).or_default();
 			*most = (*most).max(cumulative);
 		}
 		(item, is_good)
@@ -375,7 +389,7 @@ impl World {
 	/// Book a claim that the runtime has paid.
 	fn claim(
 		&mut self,
-		id: ChannelId,
+		(id, lane): (ChannelId, u32),
 		amount: Balance,
 		events: &mut impl Iterator<Item = RuntimeEvent>,
 	) {
@@ -384,30 +398,38 @@ impl World {
 			&open.payer,
 			&open.payee,
 			&open.asset,
-			open.settled,
+			open.settled(),
 			amount,
 			open.schedule,
 			Source::Channel(id),
 			events,
 		);
-		let settled = open.settled + amount;
+		let settled = open.settled() + amount;
 		assert_eq!(
 			events.next(),
 			Some(RuntimeEvent::Channels(pallet_stoa_channels::Event::Claimed {
 				id,
-				lane: 0,
+				lane,
 				amount,
 				settled,
 			}))
 		);
-		self.channels.get_mut(&id).expect("it is there").settled = settled;
+		let open = self.channels.get_mut(&id).expect("it is there");
+		open.lanes[lane as usize] += amount;
 		*self.claimed.entry(id).or_default() += amount;
+	}
+
+	/// Whether the payer, if it is `by`, can change the channel now.
+	fn changeable(&self, id: &ChannelId, by: &AccountId) -> bool {
+		self.channels
+			.get(id)
+			.is_some_and(|open| open.payer == *by && open.ends.is_none_or(|ends| now() < ends))
 	}
 
 	/// Book the end of a channel.
 	fn end(&mut self, id: ChannelId) {
 		let open = self.channels.remove(&id).expect("it has ended");
-		self.credit(&open.payer, &open.asset, open.deposit - open.settled);
+		self.credit(&open.payer, &open.asset, open.deposit - open.settled());
 	}
 
 	fn step(&mut self, op: &Op) {
@@ -464,6 +486,14 @@ impl World {
 			Op::Open { .. } => self.open(op),
 			Op::TopUp { by, channel, amount } => self.top_up(by, channel, amount),
 			Op::Settle { by, claims, sorted } => self.settle_batch(by, &claims, sorted),
+			Op::SettleAll { by, claims } => self.settle_batch_all(by, &claims),
+			Op::OpenAuthorized { .. } => self.open_authorized(op),
+			Op::RotateKey { by, channel, key } => self.rotate_key(by, channel, key),
+			Op::SetCapOf { by, channel, cap } => self.set_cap_of(by, channel, cap),
+			Op::RevokeLane { by, channel, lane } => self.revoke_lane(by, channel, lane),
+			Op::CloseWithConsent { by, channel, amount, forged } => {
+				self.close_with_consent(by, channel, amount, forged);
+			},
 			Op::RequestClose { by, channel } => self.request_close(by, channel),
 			Op::CancelClose { by, channel } => self.cancel_close(by, channel),
 			Op::Close { by, channel, last } => self.close(by, channel, last),
@@ -501,12 +531,15 @@ impl World {
 		for (id, open) in &self.channels {
 			let view = Channels::channel(*id).expect("the model has it");
 			assert_eq!(
-				(view.deposit, view.settled, view.lane0, view.ends, view.schedule),
-				(open.deposit, open.settled, open.settled, open.ends, open.schedule)
+				(view.deposit, view.settled, &view.lane_settled, view.ends, view.schedule),
+				(open.deposit, open.settled(), &open.lanes, open.ends, open.schedule)
 			);
-			assert_eq!(open.settled, self.claimed.get(id).copied().unwrap_or(0));
-			assert!(open.settled <= self.authorised[id], "more was paid than was ever signed");
-			*locked.entry(open.asset.clone()).or_default() += open.deposit - open.settled;
+			assert_eq!(open.settled(), self.claimed.get(id).copied().unwrap_or(0));
+			for (lane, paid) in (0..).zip(&open.lanes) {
+				let signed = self.authorised.get(&(*id, lane)).copied().unwrap_or(0);
+				assert!(*paid <= signed, "more was paid than was ever signed");
+			}
+			*locked.entry(open.asset.clone()).or_default() += open.deposit - open.settled();
 		}
 		for asset in [NATIVE, DUSD] {
 			let solvency = Credits::solvency(asset.clone());

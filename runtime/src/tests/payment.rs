@@ -428,8 +428,8 @@ fn poisoned_batches_should_pay_the_good_items() {
 		let mut items: Vec<_> = channels.iter().map(|channel| channel.voucher(10_000)).collect();
 		items[bad[0]] = channels[bad[0]].voucher(100_001);
 		items[bad[1]] = Item { channel: channels[bad[1]].id, ..items[bad[0]] };
-		let Proof::Voucher { ref mut cumulative, .. } = items[bad[1]].proof;
-		*cumulative = 10_000;
+		let (cumulative, signature) = (10_000, *items[bad[1]].signature());
+		items[bad[1]].proof = Proof::Voucher { cumulative, valid_until: 0, signature };
 		items[bad[2]].lane = 1;
 		let mut expected = vec![
 			(foreign as u32, SkipReason::NotPayee),

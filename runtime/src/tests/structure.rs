@@ -9,8 +9,10 @@ use frame_support::{
 use sp_runtime::Permill;
 use stoa_primitives::{
 	agent::{Scope, Scopes},
-	channel::MAX_BATCH,
+	channel::{TickProof, MAX_BATCH},
+	keys::AgentSignature,
 	referral::Code,
+	tick::MAX_TICKS,
 };
 
 /// One of every call of the market.
@@ -67,6 +69,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 	let voucher = |key: VoucherKey| {
 		item(&key, Voucher { channel: id, lane: 0, cumulative: 1, valid_until: 0 }, genesis_hash())
 	};
+	let signature = KeySignature::Ed25519([0; 64]);
 	let channels: Vec<C<Runtime>> = vec![
 		open(&to, &NATIVE, 1, key),
 		C::top_up { id, amount: 1 },
@@ -75,6 +78,28 @@ fn market_calls() -> Vec<RuntimeCall> {
 		C::cancel_close { id },
 		close(id, Some(voucher(VoucherKey::ecdsa(1)))),
 		C::finalize { ids: vec![id].try_into().expect("one id") },
+		C::open_authorized {
+			payer: agent(),
+			asset: NATIVE,
+			deposit: 1,
+			key,
+			grace: 1,
+			nonce: 0,
+			expires: 1,
+			signature: AgentSignature::Delegate { key, signature },
+		},
+		C::close_with_consent {
+			id,
+			total: 1,
+			expires: 1,
+			signature: AgentSignature::Delegate { key, signature },
+		},
+		C::settle_batch_all {
+			items: vec![voucher(VoucherKey::ed25519(1))].try_into().expect("one item"),
+		},
+		C::rotate_key { id, key },
+		C::set_cap { id, cap: None },
+		C::revoke_lane { id, lane: 0 },
 	];
 
 	fn complete<C: GetCallName + Into<RuntimeCall>>(calls: Vec<C>) -> Vec<RuntimeCall> {
@@ -92,18 +117,25 @@ fn market_calls() -> Vec<RuntimeCall> {
 	.concat()
 }
 
-/// The batch that costs most: every item is signed by ecdsa and has all its fields.
+/// The batch that costs most: every item is signed by ecdsa, has all its fields, and the last tick
+/// that is walked on chain.
 fn largest_batch() -> RuntimeCall {
 	let items = (0..MAX_BATCH)
 		.map(|n| Item {
 			channel: sp_io::hashing::blake2_256(&n.to_le_bytes()),
 			lane: u32::MAX,
 			capture: Some(Balance::MAX),
-			proof: Proof::Voucher {
-				cumulative: Balance::MAX,
+			proof: Proof::Ticks(TickProof {
+				base: Balance::MAX,
+				value: Balance::MAX,
+				count: u32::MAX,
+				prefix: [255; 16],
+				root: [255; 32],
 				valid_until: BlockNumber::MAX,
 				signature: KeySignature::Ecdsa([255; 65]),
-			},
+				index: MAX_TICKS,
+				tick: [255; 32],
+			}),
 		})
 		.collect();
 	settle(items).into()
@@ -540,5 +572,5 @@ fn stored_types_of_the_market_should_be_bounded() {
 			assert!(info.max_size.is_some(), "{pallet}::{item} has no bound");
 		}
 	}
-	assert!(Item::max_encoded_len() < 200);
+	assert!(Item::max_encoded_len() < 256);
 }

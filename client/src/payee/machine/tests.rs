@@ -1,21 +1,24 @@
 use super::*;
 use crate::{
-	chain::fake::{self, channel},
-	keys::VoucherKey,
+	chain::{
+		fake::{self, channel},
+		Phase,
+	},
+	keys::{Scheme, VoucherKey},
 };
 use proptest::prelude::*;
 use sp_core::H256;
 use stoa_primitives::{
-	channel::Proof,
 	keys::{Key, KeySignature},
 	payload::Voucher,
+	AccountId, AssetId,
 };
 
 const ID: ChannelId = [9; 32];
 const GENESIS: H256 = H256::repeat_byte(1);
 
 fn key() -> VoucherKey {
-	VoucherKey::from_uri("//Voucher", crate::keys::Scheme::Ed25519).unwrap()
+	VoucherKey::from_uri("//Voucher", Scheme::Ed25519).unwrap()
 }
 
 fn rules() -> Rules {
@@ -33,7 +36,7 @@ fn info(deposit: Balance) -> ChannelInfo {
 
 fn machine(deposit: Balance) -> Machine {
 	let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
-	machine.sync(ID, 1, Some(info(deposit)), Some(&info(deposit)));
+	machine.sync(ID, 1, 1, Some(info(deposit)), Some(&info(deposit)));
 	machine
 }
 
@@ -56,20 +59,23 @@ fn rising_vouchers_should_be_accepted_and_claimed_once() {
 	let mut machine = machine(100);
 	accept(&mut machine, 10, 10);
 	accept(&mut machine, 20, 10);
-	let claims = machine.unsettled();
+	let claims = machine.unsettled(1);
 	assert_eq!(claims.len(), 1);
 	assert_eq!((claims[0].amount, claims[0].item.capture), (20, None));
-	machine.note_settled(&LaneKey { channel: ID, lane: 0 }, 20);
-	assert!(machine.unsettled().is_empty());
+	machine.note_settled(&LaneKey { channel: ID, lane: 0 }, 20, 1);
+	assert!(machine.unsettled(1).is_empty());
 }
 
 #[test]
 fn nothing_should_be_accepted_before_the_first_sync() {
 	let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
 	assert_eq!(machine.assess(&sign(10), 10, &[0; 32], 1), Assessment::NotSynced);
-	machine.restore(Record { voucher: sign(30), earned: 30, request: [0; 32], count: 3 }, None);
+	machine.restore(
+		Record { proof: sign(30).into(), key: None, earned: 30, request: [0; 32], count: 3 },
+		None,
+	);
 	assert_eq!(machine.assess(&sign(40), 10, &[0; 32], 1), Assessment::NotSynced);
-	machine.sync(ID, 1, Some(info(100)), Some(&info(100)));
+	machine.sync(ID, 1, 1, Some(info(100)), Some(&info(100)));
 	accept(&mut machine, 40, 10);
 }
 
@@ -91,7 +97,12 @@ fn too_little_should_name_what_is_required() {
 	accept(&mut machine, 10, 10);
 	assert_eq!(
 		rejection(&machine, &sign(19), 10),
-		Rejection::Insufficient { required: 20, shortfall: 1, accepted: 10, last: Some(sign(10)) }
+		Rejection::Insufficient {
+			required: 20,
+			shortfall: 1,
+			accepted: 10,
+			last: Some(Box::new(sign(10).into()))
+		}
 	);
 	// A free call cannot be bought with a used voucher either.
 	assert!(matches!(machine.assess(&sign(10), 0, &[0; 32], 1), Assessment::Replay { .. }));
@@ -104,15 +115,15 @@ fn too_little_should_name_what_is_required() {
 #[test]
 fn settled_amounts_should_raise_the_floor_when_local_state_is_lost() {
 	let mut info = info(100);
-	(info.settled, info.lane0) = (50, 50);
+	(info.settled, info.lane_settled) = (50, vec![50]);
 	let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
-	machine.sync(ID, 1, Some(info.clone()), Some(&info));
+	machine.sync(ID, 1, 1, Some(info.clone()), Some(&info));
 	assert!(matches!(
 		rejection(&machine, &sign(50), 10),
 		Rejection::Insufficient { required: 60, accepted: 50, last: None, .. }
 	));
 	accept(&mut machine, 60, 10);
-	assert_eq!(machine.unsettled()[0].amount, 10);
+	assert_eq!(machine.unsettled(1)[0].amount, 10);
 }
 
 #[test]
@@ -127,9 +138,9 @@ fn the_finalized_deposit_should_bound_what_is_accepted() {
 #[test]
 fn a_top_up_should_count_only_once_it_is_final() {
 	let mut machine = machine(15);
-	machine.sync(ID, 1, Some(info(15)), Some(&info(30)));
+	machine.sync(ID, 1, 1, Some(info(15)), Some(&info(30)));
 	assert!(matches!(rejection(&machine, &sign(20), 20), Rejection::AboveDeposit { .. }));
-	machine.sync(ID, 1, Some(info(30)), Some(&info(30)));
+	machine.sync(ID, 1, 1, Some(info(30)), Some(&info(30)));
 	accept(&mut machine, 20, 20);
 }
 
@@ -143,10 +154,10 @@ fn closing_channels_should_be_refused_as_soon_as_the_best_block_says_so() {
 	] {
 		let mut machine = machine(100);
 		accept(&mut machine, 10, 10);
-		machine.sync(ID, 1, Some(finalized), best.as_ref());
+		machine.sync(ID, 1, 1, Some(finalized), best.as_ref());
 		assert_eq!(rejection(&machine, &sign(20), 10), Rejection::Closing);
 		// What was served before is still claimed, and its answer still owed.
-		assert!(machine.unsettled()[0].ends.is_some());
+		assert!(machine.unsettled(1)[0].ends.is_some());
 		assert!(matches!(
 			machine.assess(&sign(10), 10, &[0; 32], 1),
 			Assessment::Replay { same_request: true }
@@ -160,7 +171,7 @@ fn foreign_channels_should_be_refused() {
 		let mut info = info(100);
 		change(&mut info);
 		let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
-		machine.sync(ID, 1, Some(info.clone()), Some(&info));
+		machine.sync(ID, 1, 1, Some(info.clone()), Some(&info));
 		rejection(&machine, &sign(10), 10)
 	};
 	assert_eq!(with(|info| info.payee = AccountId::new([8; 32])), Rejection::NotOurs);
@@ -187,7 +198,7 @@ fn vouchers_should_outlive_the_settlement_horizon() {
 #[test]
 fn another_chain_should_never_match() {
 	let mut machine = Machine::new(rules(), Domain::channels(H256::zero()));
-	machine.sync(ID, 1, Some(info(100)), Some(&info(100)));
+	machine.sync(ID, 1, 1, Some(info(100)), Some(&info(100)));
 	assert_eq!(rejection(&machine, &sign(10), 10), Rejection::BadSignature);
 }
 
@@ -207,7 +218,7 @@ fn only_what_was_earned_should_be_captured() {
 	let mut machine = machine(100);
 	accept(&mut machine, 50, 10);
 	accept(&mut machine, 60, 10);
-	let claim = machine.unsettled().remove(0);
+	let claim = machine.unsettled(1).remove(0);
 	assert_eq!((claim.amount, claim.item.capture), (20, Some(20)));
 }
 
@@ -225,9 +236,9 @@ fn an_ended_channel_should_be_forgotten_only_on_request() {
 	let mut machine = machine(100);
 	accept(&mut machine, 10, 10);
 	// A node that lags behind does not know the channel yet.
-	machine.sync(ID, 1, None, None);
+	machine.sync(ID, 1, 1, None, None);
 	assert!(machine.is_synced(&ID) && machine.ended().is_empty());
-	machine.sync(ID, 2, None, None);
+	machine.sync(ID, 2, 2, None, None);
 	assert!(!machine.is_synced(&ID));
 	assert_eq!(machine.ended(), [ID]);
 	assert_eq!(rejection(&machine, &sign(20), 10), Rejection::UnknownChannel);
@@ -261,7 +272,8 @@ fn a_verified_signature_should_be_checked_again_only_for_another_key() {
 
 #[test]
 fn a_channel_that_ended_before_the_start_should_be_noticed() {
-	let record = Record { voucher: sign(30), earned: 30, request: [0; 32], count: 3 };
+	let record =
+		Record { proof: sign(30).into(), key: None, earned: 30, request: [0; 32], count: 3 };
 	let restored = |seen| {
 		let mut machine = Machine::new(rules(), Domain::channels(GENESIS));
 		machine.restore(record.clone(), seen);
@@ -269,19 +281,19 @@ fn a_channel_that_ended_before_the_start_should_be_noticed() {
 	};
 	let mut machine = restored(Some(5));
 	// A node that lags behind does not have the channel yet.
-	machine.sync(ID, 5, None, None);
+	machine.sync(ID, 5, 5, None, None);
 	assert!(machine.ended().is_empty());
-	machine.sync(ID, 6, None, None);
+	machine.sync(ID, 6, 6, None, None);
 	assert_eq!(machine.ended(), [ID]);
 	// When nobody knows when it was there, a node that lags behind cannot be told from the end.
 	let mut machine = restored(None);
-	machine.sync(ID, 1_000, None, None);
+	machine.sync(ID, 1_000, 1_000, None, None);
 	assert!(machine.ended().is_empty());
 	// Being seen again moves the bound on.
 	let mut machine = restored(Some(5));
-	machine.sync(ID, 9, Some(info(100)), Some(&info(100)));
+	machine.sync(ID, 9, 9, Some(info(100)), Some(&info(100)));
 	assert_eq!(machine.seen(&ID), Some(9));
-	machine.sync(ID, 8, None, None);
+	machine.sync(ID, 8, 8, None, None);
 	assert!(machine.ended().is_empty());
 }
 
@@ -344,19 +356,19 @@ proptest! {
 					}
 				},
 				Step::Settle => {
-					for claim in machine.unsettled() {
-						let Proof::Voucher { cumulative, .. } = claim.item.proof;
+					for claim in machine.unsettled(1) {
+						let cumulative = claim.item.allowed().unwrap();
 						let take = claim.item.capture.unwrap_or(cumulative);
 						prop_assert_eq!(take, earned);
 						prop_assert!(take <= cumulative && take <= on_chain.deposit);
 						prop_assert_eq!(claim.amount, take - on_chain.settled);
-						(on_chain.settled, on_chain.lane0) = (take, take);
+						(on_chain.settled, on_chain.lane_settled) = (take, vec![take]);
 					}
-					machine.sync(ID, 1, Some(on_chain.clone()), Some(&on_chain));
+					machine.sync(ID, 1, 1, Some(on_chain.clone()), Some(&on_chain));
 				},
 				Step::TopUp(amount) => {
 					on_chain.deposit += amount;
-					machine.sync(ID, 1, Some(on_chain.clone()), Some(&on_chain));
+					machine.sync(ID, 1, 1, Some(on_chain.clone()), Some(&on_chain));
 				},
 				Step::Restart | Step::RestartWithoutStore => {
 					if matches!(step, Step::RestartWithoutStore) {
@@ -368,9 +380,12 @@ proptest! {
 					if let Some(record) = &stored {
 						machine.restore(record.clone(), Some(1));
 					}
-					machine.sync(ID, 1, Some(on_chain.clone()), Some(&on_chain));
+					machine.sync(ID, 1, 1, Some(on_chain.clone()), Some(&on_chain));
 				},
 			}
 		}
 	}
 }
+
+mod limits;
+mod model;

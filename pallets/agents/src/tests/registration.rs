@@ -6,7 +6,7 @@ use sp_core::{ecdsa, ed25519, Pair, H256};
 use sp_runtime::{traits::IdentifyAccount, DispatchError, MultiSigner, TokenError};
 use stoa_primitives::{
 	agent::Status,
-	mock::MockReferralBook,
+	mock::{MockReferralBook, MockRegistration},
 	payload::{Consent, Domain, Payload},
 	referral::Referral,
 	traits::AgentRegistry,
@@ -103,6 +103,21 @@ fn register_should_take_a_deposit_that_follows_uri_and_referral() {
 		let referral = Some(Referral::Account(REFERRER));
 		assert_ok!(Agents::register(signed(&OP), agent(12), third, uri, referral));
 		assert_eq!(held(&OP), (both + short + 50 + REFERRAL_BYTES, 0));
+	});
+}
+
+#[test]
+fn register_should_tell_the_registration_hook_when_the_record_stands() {
+	build_and_execute(|| {
+		MockRegistration::mock_registered(|who| {
+			assert_eq!(*who, agent(10));
+			assert!(Agents::is_active(who.clone()));
+			System::remark_with_event(signed(&OP), vec![1]).map(|_| ()).unwrap();
+		});
+		assert_ok!(register(10, &OP));
+		assert_eq!(System::events().len(), 3, "hold, what the hook did, and registration");
+		MockRegistration::mock_registered(|_| panic!("it is an agent already"));
+		assert_noop!(register(10, &OP), Error::<Test>::AlreadyRegistered);
 	});
 }
 

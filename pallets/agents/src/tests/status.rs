@@ -3,7 +3,7 @@
 use crate::{mock::*, Error, Event, WeightInfo};
 use frame_support::{assert_noop, assert_ok};
 use sp_runtime::DispatchError;
-use stoa_primitives::{agent::Status, traits::AgentRegistry, AccountId};
+use stoa_primitives::{agent::Status, mock::MockRegistration, traits::AgentRegistry, AccountId};
 
 fn status(who: &AccountId) -> Status {
 	Agents::agent(who.clone()).unwrap().status
@@ -139,13 +139,37 @@ fn retire_should_leave_a_tombstone_with_a_small_deposit() {
 		assert_eq!(view.transfer_to, None);
 		assert_eq!(view.operator, OP);
 		assert!(Agents::keys(who.clone()).is_empty());
-		// digest 32 and one byte of URI
-		assert_eq!(held(&OP), (full - 33, 0));
+		// digest 32, one byte of URI, and what the hook stored
+		assert_eq!(held(&OP), (full - 33 - HOOK_BYTES, 0));
 		assert_noop!(Agents::ensure_active(&who), Error::<Test>::Retired);
 		System::assert_has_event(
 			Event::<Test>::KeyRemoved { agent: who.clone(), key: key(1) }.into(),
 		);
 		System::assert_last_event(Event::<Test>::Retired { agent: who }.into());
+	});
+}
+
+#[test]
+fn retire_should_tell_the_registration_hook_once() {
+	build_and_execute(|| {
+		let who = registered();
+		MockRegistration::mock_registered(|_| panic!("nobody was registered"));
+		MockRegistration::mock_retired(|who| {
+			assert_eq!(*who, agent(10));
+			assert_eq!(Agents::agent(who.clone()).unwrap().status, Status::Retired);
+			System::remark_with_event(signed(&OP), vec![2]).map(|_| ()).unwrap();
+		});
+		let before = System::events().len();
+		assert_noop!(
+			Agents::retire(signed(&OP2), who.clone()).map_err(|e| e.error),
+			Error::<Test>::NotOperator
+		);
+		for step in [Agents::pause, Agents::resume] {
+			assert_ok!(step(signed(&OP), who.clone()));
+		}
+		assert_ok!(Agents::retire(signed(&OP), who));
+		// Pause, resume, part of the deposit back, what the hook did, retirement.
+		assert_eq!(System::events().len() - before, 5);
 	});
 }
 
@@ -188,7 +212,7 @@ fn retire_should_keep_the_referral_books_part_of_the_deposit() {
 		assert_ok!(Agents::register(signed(&OP), agent(10), proof, manifest("u"), referral));
 		let (full, _) = held(&OP);
 		assert_ok!(Agents::retire(signed(&OP), agent(10)));
-		assert_eq!(held(&OP), (full - 33, 0));
+		assert_eq!(held(&OP), (full - 33 - HOOK_BYTES, 0));
 		assert!(held(&OP).0 > REFERRAL_BYTES);
 	});
 }

@@ -2,14 +2,13 @@
 //! the chain does about each.
 
 use super::*;
-use codec::{DecodeAll, Encode};
-use frame_support::dispatch::GetDispatchInfo;
+use codec::{DecodeAll, Encode, MaxEncodedLen};
+use frame_support::dispatch::{GetDispatchInfo, Pays};
 use proptest::prelude::*;
-use sp_core::{sr25519, Pair};
 use sp_runtime::traits::Dispatchable;
 use stoa_primitives::{
-	channel::{channel_id, MAX_BATCH},
-	payload::{CloseConsent, OpenAuth, Receipt, TickCommit},
+	channel::{channel_id, TickProof, MAX_BATCH},
+	payload::{Receipt, TickCommit},
 	H256,
 };
 
@@ -234,10 +233,7 @@ fn a10_settled_voucher_should_not_close_a_channel_again() {
 		let id = open(&PAYER, &PAYEE, 100);
 		assert_ok!(settle(PAYEE, vec![item(id, 40)]));
 		for cumulative in [0, 39, 40] {
-			assert_noop!(
-				Channels::close(signed(PAYEE), id, Some(item(id, cumulative))),
-				Error::<Test>::Stale
-			);
+			assert_noop!(close_with(PAYEE, id, Some(item(id, cumulative))), Error::<Test>::Stale);
 		}
 		assert_ok!(Channels::close(signed(PAYEE), id, None));
 		assert_eq!(free(&PAYEE, &USD), 34);
@@ -282,6 +278,49 @@ fn a15_deposit_should_be_reserved_for_one_channel() {
 		assert_ok!(settle(PAYEE, vec![item(a, 6_000)]));
 		assert_ok!(settle(PAYEE2, vec![item(b, 4_000)]));
 		assert_eq!((free(&PAYEE, &USD), free(&PAYEE2, &USD)), (5_100, 3_400));
+	});
+}
+
+#[test]
+fn a16_stolen_voucher_key_should_take_no_more_than_the_cap_until_it_is_rotated() {
+	build_and_execute(|| {
+		let cap = Cap { per_window: 100, window: MIN_GRACE };
+		let id = open_with(&PAYER, &PAYEE, 10_000, 3, Some(cap));
+		// The thief, in league with the payee, signs for everything on every lane, day and night.
+		let steal = |block| {
+			run_to(block);
+			for lane in 0..3 {
+				for take in [9_900, 1_000, 100, 40, 1] {
+					let paid = view(id).lane_settled[lane as usize];
+					let item = item_of(Voucher { lane, ..voucher(id, paid + take) });
+					assert_ok!(settle(PAYEE, vec![item]));
+				}
+			}
+		};
+		for block in 1..MIN_GRACE {
+			steal(block);
+		}
+		assert_eq!(view(id).settled, 100);
+		// The payer notices. For one more grace period the old key is good, no longer.
+		assert_ok!(Channels::rotate_key(signed(PAYER), id, Key::Ed25519([9; 32])));
+		for block in (MIN_GRACE..4 * MIN_GRACE).step_by(50) {
+			steal(block);
+		}
+		assert!(view(id).settled <= 300, "{}", view(id).settled);
+		assert_ok!(Channels::request_close(signed(PAYER), id));
+		steal(5 * MIN_GRACE - 1);
+		assert!(view(id).settled <= 300);
+	});
+}
+
+#[test]
+fn a16_stolen_voucher_key_should_be_stopped_by_revoking_its_lane() {
+	build_and_execute(|| {
+		let id = open_with(&PAYER, &PAYEE, 10_000, 2, None);
+		assert_ok!(Channels::revoke_lane(signed(PAYER), id, 1));
+		run_to(1 + MIN_GRACE);
+		let stolen = item_of(Voucher { lane: 1, ..voucher(id, 10_000) });
+		assert_skipped(PAYEE, stolen, SkipReason::LaneRevoked);
 	});
 }
 
@@ -346,6 +385,36 @@ fn a21_stranger_should_settle_for_the_payee_while_closing_only() {
 }
 
 #[test]
+fn a22_settlement_that_earns_the_platform_too_little_should_pay_its_fee() {
+	build_and_execute(|| {
+		let id = open(&PAYER, &PAYEE, CREDITS);
+		let spam = [
+			// Nothing at all, next to nothing, the same again, not signed, another's.
+			vec![item(NOWHERE, 1)],
+			vec![item(id, 1)],
+			vec![item(id, 1)],
+			vec![item_with(voucher(id, CREDITS), sign(b"something else"))],
+			vec![item(open(&PAYER2, &PAYEE2, CREDITS), CREDITS)],
+		];
+		for items in spam {
+			let post = settle(PAYEE, items).unwrap();
+			assert_eq!(post.pays_fee, Pays::Yes);
+			assert!(post.actual_weight.unwrap().ref_time() > 0);
+		}
+		// What is refused altogether is never free.
+		let refused =
+			Channels::settle_batch_all(signed(PAYEE), BoundedVec::truncate_from(vec![item(id, 1)]));
+		assert_eq!(refused.unwrap_err().post_info.pays_fee, Pays::Yes);
+		// Who pays itself free has given the platform more than the fee.
+		let before = free(&PLATFORM, &USD);
+		let post = settle(PAYEE, vec![item(id, CREDITS)]).unwrap();
+		assert_eq!(post.pays_fee, Pays::No);
+		let earned = free(&PLATFORM, &USD) - before;
+		assert!(earned >= fee(post.actual_weight.unwrap(), 100));
+	});
+}
+
+#[test]
 fn a23_state_should_decode_from_the_bytes_of_version_1() {
 	build_and_execute(|| {
 		// A new field, another order or another index changes these lengths or values: then a
@@ -380,17 +449,28 @@ fn a24_largest_batch_should_fit_into_an_extrinsic() {
 			.map(|i| {
 				let mut channel = [0xFF; 32];
 				channel[..4].copy_from_slice(&i.to_be_bytes());
-				Item {
-					capture: Some(Balance::MAX),
-					..item_with(voucher(channel, Balance::MAX), KeySignature::Ecdsa([0xFF; 65]))
-				}
+				let proof = TickProof {
+					base: Balance::MAX,
+					value: Balance::MAX,
+					count: u32::MAX,
+					prefix: [0xFF; 16],
+					root: [0xFF; 32],
+					valid_until: u32::MAX,
+					signature: KeySignature::Ecdsa([0xFF; 65]),
+					index: u32::MAX,
+					tick: [0xFF; 32],
+				};
+				let (lane, capture) = (u32::MAX, Some(Balance::MAX));
+				Item { channel, lane, capture, proof: Proof::Ticks(proof) }
 			})
 			.collect();
+		let each = items[0].encoded_size();
+		assert_eq!(each, Item::max_encoded_len());
 		let call =
 			RuntimeCall::Channels(Call::settle_batch { items: BoundedVec::truncate_from(items) });
 		let bytes = call.encode();
-		// Two bytes of call index, two of length, and 140 for each item.
-		assert_eq!(bytes.len(), 4 + 140 * 256);
+		// Two bytes of call index, two of length, and 244 for each item.
+		assert_eq!((each, bytes.len()), (244, 4 + 244 * 256));
 		assert_eq!(RuntimeCall::decode_all(&mut &bytes[..]), Ok(call.clone()));
 		assert_ok!(call.dispatch(signed(PAYEE)));
 		let one_more =
@@ -421,9 +501,24 @@ fn any_amount() -> impl Strategy<Value = Balance> {
 fn any_item() -> impl Strategy<Value = (usize, Item)> {
 	let numbers = (any_amount(), prop_oneof![Just(0u32), any::<u32>()]);
 	let lane = prop_oneof![4 => Just(0u32), 1 => any::<u32>()];
-	(0..5usize, lane, prop::option::of(any_amount()), numbers, any_signature()).prop_map(
-		|(index, lane, capture, (cumulative, valid_until), signature)| {
-			let proof = Proof::Voucher { cumulative, valid_until, signature };
+	let small = || prop_oneof![0..10u32, any::<u32>()];
+	let ticks = prop::option::of((any_amount(), small(), small(), any::<[u8; 32]>()));
+	(0..5usize, lane, prop::option::of(any_amount()), numbers, any_signature(), ticks).prop_map(
+		|(index, lane, capture, (cumulative, valid_until), signature, ticks)| {
+			let proof = match ticks {
+				None => Proof::Voucher { cumulative, valid_until, signature },
+				Some((value, count, index, tick)) => Proof::Ticks(TickProof {
+					base: cumulative,
+					value,
+					count,
+					prefix: [1; 16],
+					root: [2; 32],
+					valid_until,
+					signature,
+					index,
+					tick,
+				}),
+			};
 			(index, Item { channel: NOWHERE, lane, capture, proof })
 		},
 	)
@@ -461,9 +556,9 @@ proptest! {
 				items.dedup_by_key(|item| (item.channel, item.lane));
 			}
 			let before = root();
-			let mut calls = vec![Call::settle_batch {
-				items: BoundedVec::truncate_from(items.clone()),
-			}];
+			let all = BoundedVec::truncate_from(items.clone());
+			let mut calls =
+				vec![Call::settle_batch { items: all.clone() }, Call::settle_batch_all { items: all }];
 			calls.extend(items.iter().map(|i| Call::close { id: i.channel, last: Some(*i) }));
 			for call in calls {
 				let call = RuntimeCall::Channels(call);
@@ -480,7 +575,7 @@ proptest! {
 
 	#[test]
 	fn a18_arbitrary_bytes_should_never_panic(
-		index in 0..7u8, bytes in prop::collection::vec(any::<u8>(), 0..400),
+		index in 0..13u8, bytes in prop::collection::vec(any::<u8>(), 0..400),
 	) {
 		build_and_execute(|| {
 			open(&PAYER, &PAYEE, 100);

@@ -206,7 +206,7 @@ fn close_should_work_while_the_grace_period_runs_and_after() {
 		assert_ok!(Channels::close(signed(PAYEE), a, Some(item(a, 20))));
 		run_to(1 + MIN_GRACE);
 		let last = Some(item(b, 20));
-		assert_noop!(Channels::close(signed(PAYEE), b, last), Error::<Test>::GraceOver);
+		assert_noop!(close_with(PAYEE, b, last), Error::<Test>::GraceOver);
 		assert_ok!(Channels::close(signed(PAYEE), b, None));
 		assert_eq!((free(&PAYER, &USD), free(&PAYER2, &USD)), (CREDITS - 20, CREDITS));
 	});
@@ -215,10 +215,10 @@ fn close_should_work_while_the_grace_period_runs_and_after() {
 #[test]
 fn close_should_fail_when_the_channel_is_unknown() {
 	build_and_execute(|| {
-		assert_noop!(Channels::close(signed(PAYEE), NOWHERE, None), Error::<Test>::UnknownChannel);
+		assert_noop!(close_with(PAYEE, NOWHERE, None), Error::<Test>::UnknownChannel);
 		let id = open(&PAYER, &PAYEE, 100);
 		assert_ok!(Channels::close(signed(PAYEE), id, None));
-		assert_noop!(Channels::close(signed(PAYEE), id, None), Error::<Test>::UnknownChannel);
+		assert_noop!(close_with(PAYEE, id, None), Error::<Test>::UnknownChannel);
 	});
 }
 
@@ -245,7 +245,7 @@ fn close_should_fail_when_the_item_is_of_another_channel() {
 		let id = open(&PAYER, &PAYEE, 100);
 		let other = open(&PAYER2, &PAYEE, 100);
 		assert_noop!(
-			Channels::close(signed(PAYEE), id, Some(item(other, 10))),
+			close_with(PAYEE, id, Some(item(other, 10))),
 			Error::<Test>::ItemOfAnotherChannel
 		);
 	});
@@ -271,7 +271,7 @@ fn close_should_fail_and_change_nothing_when_the_item_is_bad() {
 			(item(id, 20 + REFUSED_GROSS), REFUSED),
 		];
 		for (item, error) in rows {
-			assert_noop!(Channels::close(signed(PAYEE), id, Some(item)), error);
+			assert_noop!(close_with(PAYEE, id, Some(item)), error);
 		}
 		assert_ok!(Channels::close(signed(PAYEE), id, Some(item_of(good))));
 	});
@@ -326,9 +326,9 @@ fn finalize_should_skip_what_is_not_due() {
 				skipped(due, Error::UnknownChannel),
 			]
 		);
-		let weight = crate::impls::finalize_weight::<Test>(1, 4);
+		let weight = crate::work::finalize_weight::<Test>(1, 4);
 		assert_eq!(post.actual_weight, Some(weight));
-		assert!(weight.ref_time() < crate::impls::finalize_weight::<Test>(5, 0).ref_time());
+		assert!(weight.ref_time() < crate::work::finalize_weight::<Test>(5, 0).ref_time());
 	});
 }
 
@@ -419,5 +419,153 @@ fn locker_should_report_what_channels_hold() {
 		assert_ok!(Channels::open(signed(PAYER), PAYEE, STOA, 7, key(), MIN_GRACE, 1, None));
 		assert_ok!(settle(PAYEE, vec![item(id, 30)]));
 		assert_eq!(<Channels as Locker>::locked_totals(), vec![(STOA, 7), (USD, 120)]);
+	});
+}
+
+/// A payee whose key is known here.
+fn consenting_payee() -> (sr25519::Pair, AccountId) {
+	let pair = sr25519::Pair::from_seed(&[8; 32]);
+	let who = AccountId::new(pair.public().0);
+	lend(&who);
+	stoa_primitives::mock::MockRegistry::mock_ensure_active(|_| Ok(()));
+	(pair, who)
+}
+
+fn consent(
+	pair: &sr25519::Pair,
+	channel: ChannelId,
+	total: Balance,
+	expires: u32,
+) -> AgentSignature {
+	let message = CloseConsent { channel, total, expires }.to_bytes(&domain());
+	AgentSignature::Account(pair.sign(&message).into())
+}
+
+#[test]
+fn close_with_consent_should_pay_the_rest_and_refund_at_once() {
+	build_and_execute(|| {
+		let (pair, payee) = consenting_payee();
+		// The velocity cap does not bind what the payer itself asks for.
+		let cap = Some(Cap { per_window: 5, window: 100 });
+		let id = open_with(&PAYER, &payee, 100, 1, cap);
+		assert_ok!(settle(payee.clone(), vec![item(id, 5)]));
+		events();
+		let signature = consent(&pair, id, 40, 1);
+		assert_ok!(Channels::close_with_consent(signed(PAYER), id, 40, 1, signature.clone()));
+		assert_eq!(free(&payee, &USD), CREDITS + 34);
+		assert_eq!((free(&PAYER, &USD), locked(&USD)), (CREDITS - 40, 0));
+		let reason = CloseReason::ByConsent;
+		assert_eq!(events(), vec![Event::Closed { id, paid: 40, refunded: 60, reason }]);
+		let again = Channels::close_with_consent(signed(PAYER), id, 40, 1, signature);
+		assert_noop!(again, Error::<Test>::UnknownChannel);
+	});
+}
+
+#[test]
+fn close_with_consent_should_do_for_what_was_settled_and_for_everything() {
+	build_and_execute(|| {
+		let (pair, payee) = consenting_payee();
+		for (total, phase) in [(5, false), (100, false), (5, true)] {
+			let id = open(&PAYER, &payee, 100);
+			assert_ok!(settle(payee.clone(), vec![item(id, 5)]));
+			if phase {
+				assert_ok!(Channels::request_close(signed(PAYER), id));
+			}
+			let signature = consent(&pair, id, total, 1);
+			assert_ok!(Channels::close_with_consent(signed(PAYER), id, total, 1, signature));
+		}
+		assert_eq!(free(&PAYER, &USD), CREDITS - 110);
+		assert_eq!(Due::<Test>::iter().count(), 0);
+	});
+}
+
+#[test]
+fn close_with_consent_should_fail_when_anything_is_wrong() {
+	build_and_execute(|| {
+		let (pair, payee) = consenting_payee();
+		let id = open(&PAYER, &payee, 100);
+		let other = open(&PAYER, &payee, 100);
+		assert_ok!(settle(payee.clone(), vec![item(id, 50)]));
+		let close = |by, total, expires, signature| {
+			Channels::close_with_consent(signed(by), id, total, expires, signature)
+		};
+		run_to(5);
+		let good = consent(&pair, id, 60, 5);
+		assert_noop!(close(payee, 60, 5, good.clone()), Error::<Test>::NotPayer);
+		let old = consent(&pair, id, 60, 4);
+		assert_noop!(close(PAYER, 60, 4, old), Error::<Test>::ConsentExpired);
+		let low = consent(&pair, id, 49, 5);
+		assert_noop!(close(PAYER, 49, 5, low), Error::<Test>::BelowSettled);
+		let high = consent(&pair, id, 101, 5);
+		assert_noop!(close(PAYER, 101, 5, high), Error::<Test>::AboveDeposit);
+		// Another amount, another end, another channel, another signer.
+		for (total, expires, signature) in [
+			(59, 5, good.clone()),
+			(60, 6, good.clone()),
+			(60, 5, consent(&pair, other, 60, 5)),
+			(60, 5, consent(&sr25519::Pair::from_seed(&[1; 32]), id, 60, 5)),
+		] {
+			assert_noop!(close(PAYER, total, expires, signature), DispatchError::BadOrigin);
+		}
+		let refused = consent(&pair, id, 50 + REFUSED_GROSS, 5);
+		assert_noop!(close(PAYER, 50 + REFUSED_GROSS, 5, refused), REFUSED);
+		assert_ok!(close(PAYER, 60, 5, good));
+	});
+}
+
+#[test]
+fn on_idle_should_end_due_channels_as_far_as_the_weight_goes() {
+	use crate::weights::WeightInfo;
+	use frame_support::{traits::Hooks, weights::Weight};
+	build_and_execute(|| {
+		let idle = |limit: Weight| <Channels as Hooks<u32>>::on_idle(System::block_number(), limit);
+		let plenty = Weight::from_parts(u64::MAX, u64::MAX);
+		let ids: Vec<_> = (0..5).map(|_| open(&PAYER, &PAYEE, 10)).collect();
+		for (block, id) in [(1, ids[0]), (1, ids[1]), (2, ids[2]), (4, ids[3])] {
+			run_to(block);
+			assert_ok!(Channels::request_close(signed(PAYER), id));
+		}
+		assert_ok!(Channels::cancel_close(signed(PAYER), ids[2]));
+		assert_ok!(Channels::request_close(signed(PAYER), ids[2]));
+		run_to(MIN_GRACE);
+		idle(plenty);
+		assert_eq!(crate::Channels::<Test>::iter().count(), 5);
+		run_to(MIN_GRACE + 1);
+		// Nothing without weight, one with that of one.
+		assert_eq!(idle(Weight::zero()), Weight::zero());
+		let one = <()>::on_idle(1) + (<()>::on_idle_blocks(1) - <()>::on_idle_blocks(0));
+		assert_eq!(idle(one), one);
+		assert_eq!(crate::Channels::<Test>::iter().count(), 4);
+		idle(plenty);
+		assert_eq!(crate::Channels::<Test>::iter().count(), 3);
+		// Those that someone has finalized are no matter; the others have their turn in their block.
+		run_to(MIN_GRACE + 10);
+		assert_ok!(finalize(vec![ids[2]]));
+		events();
+		idle(plenty);
+		let (refunded, reason) = (10, CloseReason::GraceOver);
+		assert_eq!(events(), vec![Event::Closed { id: ids[3], paid: 0, refunded, reason }]);
+		assert_eq!(crate::Channels::<Test>::iter().count(), 1);
+		assert_eq!(NextDue::<Test>::get(), MIN_GRACE + 11);
+	});
+}
+
+#[test]
+fn on_idle_should_not_stop_at_a_channel_that_cannot_end() {
+	use frame_support::{traits::Hooks, weights::Weight};
+	new_test_ext().execute_with(|| {
+		let ids = [open(&PAYER, &PAYEE, 10), open(&PAYER, &PAYEE, 20), open(&PAYER, &PAYEE, 10)];
+		for id in ids {
+			assert_ok!(Channels::request_close(signed(PAYER), id));
+		}
+		stoa_primitives::mock::MockLedger::mock_unlock(|who, asset, amount, _| {
+			if amount == 20 {
+				return Err(DispatchError::Other("broken"));
+			}
+			give_back(who, asset, amount)
+		});
+		run_to(MIN_GRACE + 1);
+		<Channels as Hooks<u32>>::on_idle(1, Weight::from_parts(u64::MAX, u64::MAX));
+		assert_eq!(crate::Channels::<Test>::iter_keys().collect::<Vec<_>>(), vec![ids[1]]);
 	});
 }

@@ -2,7 +2,9 @@
 //! attack catalogue, and all calls against a reference model.
 
 mod attacks;
+mod change;
 mod close;
+mod lanes;
 mod model;
 mod open;
 mod settle;
@@ -10,12 +12,15 @@ mod settle;
 use crate::mock::Channels;
 use crate::{mock::*, pallet::*, types::*, Error};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResultWithPostInfo, BoundedVec};
+use sp_core::{ed25519, sr25519, Pair};
 use sp_runtime::{ArithmeticError, DispatchError};
 use stoa_primitives::{
-	channel::{Cap, ChannelId, Item, Proof, SkipReason, MAX_GRACE, MIN_GRACE},
-	keys::{Key, KeySignature},
-	payload::{Domain, Payload, Voucher},
-	AccountId, Balance,
+	channel::{
+		Cap, ChannelId, Item, Proof, SkipReason, MAX_GRACE, MAX_LANES, MAX_WINDOW, MIN_GRACE,
+	},
+	keys::{AgentSignature, Key, KeySignature},
+	payload::{CloseConsent, Domain, OpenAuth, Payload, Voucher},
+	AccountId, AssetId, Balance,
 };
 
 /// An id that no channel has.
@@ -23,6 +28,16 @@ const NOWHERE: ChannelId = [0xEE; 32];
 
 fn settle(by: AccountId, items: Vec<Item>) -> DispatchResultWithPostInfo {
 	Channels::settle_batch(signed(by), BoundedVec::truncate_from(items))
+}
+
+fn settle_all(by: AccountId, items: Vec<Item>) -> Result<(), DispatchError> {
+	Channels::settle_batch_all(signed(by), BoundedVec::truncate_from(items))
+		.map(|_| ())
+		.map_err(|error| error.error)
+}
+
+fn close_with(by: AccountId, id: ChannelId, last: Option<Item>) -> Result<(), DispatchError> {
+	Channels::close(signed(by), id, last).map(|_| ()).map_err(|error| error.error)
 }
 
 fn finalize(ids: Vec<ChannelId>) -> DispatchResultWithPostInfo {
@@ -40,7 +55,10 @@ fn assert_skipped(by: AccountId, item: Item, reason: SkipReason) {
 	events();
 	assert_ok!(settle(by.clone(), vec![item]));
 	let mut seen = events();
-	assert_eq!(seen.pop(), Some(Event::BatchSettled { by, paid_items: 0, skipped_items: 1 }));
+	assert_eq!(
+		seen.pop(),
+		Some(Event::BatchSettled { by, paid_items: 0, skipped_items: 1, free: false })
+	);
 	let Item { channel: id, lane, .. } = item;
 	assert_eq!(seen.pop(), Some(Event::Skipped { index: 0, id, lane, reason }));
 	assert_eq!(root(), before);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn open_with(
+fn try_open(
 	payee: AccountId,
 	deposit: Balance,
 	grace: u32,
@@ -16,7 +16,7 @@ fn open_with(
 fn open_should_lock_the_deposit_and_announce_the_channel() {
 	build_and_execute(|| {
 		let id = Channels::channel_id_of(PAYER, PAYEE, USD);
-		assert_ok!(open_with(PAYEE, 300, 2 * MIN_GRACE, 1, None));
+		assert_ok!(try_open(PAYEE, 300, 2 * MIN_GRACE, 1, None));
 		assert_eq!((free(&PAYER, &USD), locked(&USD)), (CREDITS - 300, 300));
 		let channel = view(id);
 		let expected = ChannelView {
@@ -26,12 +26,12 @@ fn open_should_lock_the_deposit_and_announce_the_channel() {
 			key: key(),
 			deposit: 300,
 			settled: 0,
-			lane0: 0,
-			lanes: 1,
+			lane_settled: vec![0],
 			grace: 2 * MIN_GRACE,
 			ends: None,
 			cancellable: false,
 			cap: None,
+			changes: Changes::default(),
 			schedule: SCHEDULE,
 			nonce: 0,
 			depositor: PAYER,
@@ -73,7 +73,7 @@ fn open_should_give_every_channel_of_a_pair_an_id_of_its_own() {
 #[test]
 fn open_should_fail_when_the_payee_is_the_payer() {
 	build_and_execute(|| {
-		assert_noop!(open_with(PAYER, 10, MIN_GRACE, 1, None), Error::<Test>::SelfChannel);
+		assert_noop!(try_open(PAYER, 10, MIN_GRACE, 1, None), Error::<Test>::SelfChannel);
 	});
 }
 
@@ -81,16 +81,16 @@ fn open_should_fail_when_the_payee_is_the_payer() {
 fn open_should_fail_when_the_payee_is_not_an_active_agent() {
 	build_and_execute(|| {
 		let inactive = DispatchError::Other("inactive");
-		assert_noop!(open_with(STRANGER, 10, MIN_GRACE, 1, None), inactive);
+		assert_noop!(try_open(STRANGER, 10, MIN_GRACE, 1, None), inactive);
 		set_inactive(&PAYEE, true);
-		assert_noop!(open_with(PAYEE, 10, MIN_GRACE, 1, None), inactive);
+		assert_noop!(try_open(PAYEE, 10, MIN_GRACE, 1, None), inactive);
 	});
 }
 
 #[test]
 fn open_should_fail_when_the_deposit_is_zero() {
 	build_and_execute(|| {
-		assert_noop!(open_with(PAYEE, 0, MIN_GRACE, 1, None), Error::<Test>::ZeroAmount);
+		assert_noop!(try_open(PAYEE, 0, MIN_GRACE, 1, None), Error::<Test>::ZeroAmount);
 	});
 }
 
@@ -98,30 +98,34 @@ fn open_should_fail_when_the_deposit_is_zero() {
 fn open_should_fail_when_grace_is_out_of_bounds() {
 	build_and_execute(|| {
 		for grace in [0, MIN_GRACE - 1, MAX_GRACE + 1, u32::MAX] {
-			assert_noop!(open_with(PAYEE, 10, grace, 1, None), Error::<Test>::GraceOutOfBounds);
+			assert_noop!(try_open(PAYEE, 10, grace, 1, None), Error::<Test>::GraceOutOfBounds);
 		}
-		assert_ok!(open_with(PAYEE, 10, MIN_GRACE, 1, None));
-		assert_ok!(open_with(PAYEE, 10, MAX_GRACE, 1, None));
+		assert_ok!(try_open(PAYEE, 10, MIN_GRACE, 1, None));
+		assert_ok!(try_open(PAYEE, 10, MAX_GRACE, 1, None));
 	});
 }
 
 #[test]
-fn open_should_fail_when_lanes_are_not_one() {
+fn open_should_fail_when_lanes_are_out_of_bounds() {
 	build_and_execute(|| {
-		for lanes in [0, 2, u16::MAX] {
-			assert_noop!(
-				open_with(PAYEE, 10, MIN_GRACE, lanes, None),
-				Error::<Test>::LanesUnsupported
-			);
+		for lanes in [0, MAX_LANES + 1, u16::MAX] {
+			let error = DispatchError::from(Error::<Test>::LanesOutOfBounds);
+			assert_noop!(try_open(PAYEE, 10, MIN_GRACE, lanes, None), error);
 		}
+		assert_ok!(try_open(PAYEE, 10, MIN_GRACE, MAX_LANES, None));
 	});
 }
 
 #[test]
-fn open_should_fail_when_a_cap_is_given() {
+fn open_should_fail_when_the_cap_is_out_of_bounds() {
 	build_and_execute(|| {
-		let cap = Cap { per_window: 1, window: 1 };
-		assert_noop!(open_with(PAYEE, 10, MIN_GRACE, 1, Some(cap)), Error::<Test>::CapUnsupported);
+		for (per_window, window) in [(0, 1), (1, 0), (1, MAX_WINDOW + 1)] {
+			let cap = Some(Cap { per_window, window });
+			let error = DispatchError::from(Error::<Test>::CapOutOfBounds);
+			assert_noop!(try_open(PAYEE, 10, MIN_GRACE, 1, cap), error);
+		}
+		let cap = Some(Cap { per_window: Balance::MAX, window: MAX_WINDOW });
+		assert_ok!(try_open(PAYEE, 10, MIN_GRACE, 1, cap));
 	});
 }
 
@@ -129,8 +133,8 @@ fn open_should_fail_when_a_cap_is_given() {
 fn open_should_fail_when_the_payer_lacks_credits() {
 	build_and_execute(|| {
 		let missing = DispatchError::Other("credits");
-		assert_noop!(open_with(PAYEE, CREDITS + 1, MIN_GRACE, 1, None), missing);
-		assert_ok!(open_with(PAYEE, CREDITS, MIN_GRACE, 1, None));
+		assert_noop!(try_open(PAYEE, CREDITS + 1, MIN_GRACE, 1, None), missing);
+		assert_ok!(try_open(PAYEE, CREDITS, MIN_GRACE, 1, None));
 	});
 }
 
@@ -138,7 +142,7 @@ fn open_should_fail_when_the_payer_lacks_credits() {
 fn open_should_fail_when_the_guard_refuses() {
 	build_and_execute(|| {
 		let guarded = DispatchError::Other("guarded");
-		assert_noop!(open_with(PAYEE, GUARDED, MIN_GRACE, 1, None), guarded);
+		assert_noop!(try_open(PAYEE, GUARDED, MIN_GRACE, 1, None), guarded);
 	});
 }
 
@@ -170,7 +174,7 @@ fn open_should_take_both_storage_deposits_from_a_payer_that_is_no_agent() {
 fn open_should_fail_when_a_payer_that_is_no_agent_lacks_native_tokens() {
 	build_and_execute(|| {
 		assert_ok!(Balances::transfer_allow_death(signed(PAYER), STRANGER, NATIVE));
-		assert_noop!(open_with(PAYEE, 10, MIN_GRACE, 1, None), Error::<Test>::PayerCannotPay);
+		assert_noop!(try_open(PAYEE, 10, MIN_GRACE, 1, None), Error::<Test>::PayerCannotPay);
 		assert_eq!((free(&PAYER, &USD), locked(&USD)), (CREDITS, 0));
 	});
 }
@@ -281,16 +285,43 @@ fn storage_deposits_should_go_back_to_who_paid_them_when_the_operator_has_change
 #[test]
 fn storage_deposits_should_cover_all_that_is_stored() {
 	use codec::Encode;
-	build_and_execute(|| {
-		let id = open(&AGENT, &PAYEE, 10);
-		let counter = Sponsorships::<Test>::get(OPERATOR, AGENT);
-		let channel = crate::Channels::<Test>::get(id).unwrap();
-		let stored = 32 + channel.encoded_size() + 96 + counter.encoded_size();
-		assert!(Channels::channel_footprint().size >= stored as u64);
-		let row = Nonces::<Test>::get(AGENT, PAYEE).unwrap();
-		let nonce = 96 + row.encoded_size() + 96 + counter.encoded_size();
-		assert!(Channels::nonce_footprint().size >= nonce as u64);
-	});
+	for lanes in [1, 2, MAX_LANES] {
+		build_and_execute(|| {
+			let cap = Some(Cap { per_window: 10, window: 10 });
+			let id = open_with(&AGENT, &PAYEE, 1_000, lanes, cap);
+			// Every row that a channel can have, as long as it can be.
+			for n in 0..9 {
+				run_to(2 + 2 * n);
+				let item = Item { capture: Some(Balance::from(n) + 1), ..item(id, 1_000) };
+				assert_ok!(settle(PAYEE, vec![item]));
+			}
+			let lane = u32::from(lanes) - 1;
+			if lane > 0 {
+				assert_ok!(settle(PAYEE, vec![item_of(Voucher { lane, ..voucher(id, 1) })]));
+			}
+			let other = Key::Ecdsa([2; 33]);
+			assert_ok!(Channels::rotate_key(signed(AGENT), id, other));
+			let tighter = Cap { per_window: 9, window: 10 };
+			assert_ok!(Channels::set_cap(signed(AGENT), id, Some(tighter)));
+			for lane in 0..u32::from(lanes) {
+				assert_ok!(Channels::revoke_lane(signed(AGENT), id, lane));
+			}
+			assert_ok!(Channels::request_close(signed(AGENT), id));
+
+			let counter = Sponsorships::<Test>::get(OPERATOR, AGENT);
+			let channel = crate::Channels::<Test>::get(id).unwrap();
+			let (due, ends) = (32 + 8 + 4, view(id).ends.unwrap());
+			assert!(Due::<Test>::contains_key(ends, id));
+			let rows =
+				Lanes::<Test>::get(id).encoded_size() + Waiting::<Test>::get(id).encoded_size();
+			let stored = 32 + channel.encoded_size() + 32 + 32 + rows + due;
+			let counted = stored + 96 + counter.encoded_size();
+			assert!(Channels::channel_footprint(lanes).size >= counted as u64);
+			let row = Nonces::<Test>::get(AGENT, PAYEE).unwrap();
+			let nonce = 96 + row.encoded_size() + 96 + counter.encoded_size();
+			assert!(Channels::nonce_footprint().size >= nonce as u64);
+		});
+	}
 }
 
 #[test]
@@ -406,6 +437,125 @@ fn open_should_fail_when_the_nonces_of_a_pair_are_used_up() {
 	build_and_execute(|| {
 		open(&PAYER, &PAYEE, 10);
 		Nonces::<Test>::mutate(PAYER, PAYEE, |row| row.as_mut().unwrap().next = u64::MAX);
-		assert_noop!(open_with(PAYEE, 10, MIN_GRACE, 1, None), ArithmeticError::Overflow);
+		assert_noop!(try_open(PAYEE, 10, MIN_GRACE, 1, None), ArithmeticError::Overflow);
+	});
+}
+
+/// What a payer signs so that the payee can open.
+fn authorization(asset: &AssetId, amount: Balance, nonce: u64, expires: u32) -> OpenAuth {
+	let (asset, grace) = (OpenAuth::asset_digest(asset), MIN_GRACE);
+	OpenAuth { payee: PAYEE, asset, amount, voucher_key: key(), grace, nonce, expires }
+}
+
+/// A payer whose key is known here, with credits.
+fn signer() -> (sr25519::Pair, AccountId) {
+	let pair = sr25519::Pair::from_seed(&[9; 32]);
+	let who = AccountId::new(pair.public().0);
+	assert_ok!(Balances::force_set_balance(RuntimeOrigin::root(), who.clone(), NATIVE));
+	lend(&who);
+	(pair, who)
+}
+
+fn open_authorized(
+	payer: &AccountId,
+	by: AccountId,
+	auth: &OpenAuth,
+	signature: sr25519::Signature,
+) -> Result<(), DispatchError> {
+	Channels::open_authorized(
+		signed(by),
+		payer.clone(),
+		USD,
+		auth.amount,
+		auth.voucher_key,
+		auth.grace,
+		auth.nonce,
+		auth.expires,
+		AgentSignature::Account(signature.into()),
+	)
+}
+
+#[test]
+fn open_authorized_should_open_without_a_transaction_of_the_payer() {
+	build_and_execute(|| {
+		let (pair, payer) = signer();
+		let auth = authorization(&USD, 300, 0, 5);
+		let signature = pair.sign(&auth.to_bytes(&domain()));
+		let id = Channels::channel_id_of(payer.clone(), PAYEE, USD);
+		run_to(5);
+		assert_ok!(open_authorized(&payer, PAYEE, &auth, signature));
+		let view = view(id);
+		assert_eq!((view.payer, view.payee, view.deposit), (payer.clone(), PAYEE, 300));
+		assert_eq!((view.key, view.lane_settled.len(), view.cap), (key(), 1, None));
+		assert_eq!(locked(&USD), 300);
+		// It is good for one channel.
+		let error = DispatchError::from(Error::<Test>::NonceNotNext);
+		assert_noop!(open_authorized(&payer, PAYEE, &auth, signature), error);
+		assert_ok!(settle(PAYEE, vec![item(id, 200)]));
+		assert_ok!(Channels::close(signed(PAYEE), id, None));
+		assert_noop!(open_authorized(&payer, PAYEE, &auth, signature), error);
+	});
+}
+
+#[test]
+fn open_authorized_should_fail_when_it_has_expired() {
+	build_and_execute(|| {
+		let (pair, payer) = signer();
+		let auth = authorization(&USD, 300, 0, 5);
+		let signature = pair.sign(&auth.to_bytes(&domain()));
+		run_to(6);
+		let error = DispatchError::from(Error::<Test>::AuthorizationExpired);
+		assert_noop!(open_authorized(&payer, PAYEE, &auth, signature), error);
+	});
+}
+
+#[test]
+fn open_authorized_should_fail_when_anything_was_altered() {
+	build_and_execute(|| {
+		let (pair, payer) = signer();
+		let auth = authorization(&USD, 300, 0, 5);
+		let signature = pair.sign(&auth.to_bytes(&domain()));
+		let altered = [
+			OpenAuth { amount: 301, ..auth.clone() },
+			OpenAuth { voucher_key: Key::Ed25519([1; 32]), ..auth.clone() },
+			OpenAuth { grace: MIN_GRACE + 1, ..auth.clone() },
+			OpenAuth { expires: 6, ..auth.clone() },
+		];
+		for auth in altered {
+			assert_noop!(
+				open_authorized(&payer, PAYEE, &auth, signature),
+				DispatchError::BadOrigin
+			);
+		}
+		// Not for another payee, payer, asset or chain.
+		let refused = DispatchError::BadOrigin;
+		assert_noop!(open_authorized(&payer, PAYEE2, &auth, signature), refused);
+		assert_noop!(open_authorized(&PAYER, PAYEE, &auth, signature), refused);
+		let other = pair.sign(&authorization(&STOA, 300, 0, 5).to_bytes(&domain()));
+		assert_noop!(open_authorized(&payer, PAYEE, &auth, other), refused);
+		let elsewhere = Domain::channels(sp_core::H256::repeat_byte(7));
+		let other = pair.sign(&auth.to_bytes(&elsewhere));
+		assert_noop!(open_authorized(&payer, PAYEE, &auth, other), refused);
+	});
+}
+
+#[test]
+fn open_authorized_should_fail_for_whatever_open_fails_for() {
+	build_and_execute(|| {
+		let (pair, payer) = signer();
+		let refused = |auth: OpenAuth| {
+			let signature = pair.sign(&auth.to_bytes(&domain()));
+			open_authorized(&payer, PAYEE, &auth, signature)
+		};
+		let auth = authorization(&USD, 300, 0, 5);
+		assert_noop!(refused(OpenAuth { amount: 0, ..auth.clone() }), Error::<Test>::ZeroAmount);
+		let short = OpenAuth { grace: 1, ..auth.clone() };
+		assert_noop!(refused(short), Error::<Test>::GraceOutOfBounds);
+		let guarded = DispatchError::Other("guarded");
+		assert_noop!(refused(OpenAuth { amount: GUARDED, ..auth.clone() }), guarded);
+		let missing = DispatchError::Other("credits");
+		assert_noop!(refused(OpenAuth { amount: CREDITS + 1, ..auth.clone() }), missing);
+		set_inactive(&PAYEE, true);
+		assert_noop!(refused(auth), DispatchError::Other("inactive"));
 	});
 }

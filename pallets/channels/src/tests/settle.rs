@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::weights::WeightInfo;
-use frame_support::dispatch::GetDispatchInfo;
-use sp_core::{ecdsa, sr25519, Pair};
+use codec::Encode;
+use frame_support::dispatch::{GetDispatchInfo, Pays};
+use sp_core::ecdsa;
 
 #[test]
 fn settle_batch_should_pay_what_the_voucher_allows_beyond_what_was_paid() {
@@ -15,14 +16,17 @@ fn settle_batch_should_pay_what_the_voucher_allows_beyond_what_was_paid() {
 			events(),
 			vec![
 				Event::Claimed { id, lane: 0, amount: 200, settled: 200 },
-				Event::BatchSettled { by: PAYEE, paid_items: 1, skipped_items: 0 },
+				Event::BatchSettled { by: PAYEE, paid_items: 1, skipped_items: 0, free: false },
 			]
 		);
 		assert_eq!((free(&PAYEE, &USD), locked(&USD)), (170, 800));
 		assert_ok!(settle(PAYEE, vec![item(id, 300)]));
 		assert_eq!((free(&PAYEE, &USD), locked(&USD)), (255, 700));
 		assert_eq!((free(&PLATFORM, &USD), free(&REFERRERS, &USD)), (30, 15));
-		assert_eq!((view(id).settled, view(id).lane0, view(id).deposit), (300, 300, 1_000));
+		assert_eq!(
+			(view(id).settled, view(id).lane_settled[0], view(id).deposit),
+			(300, 300, 1_000)
+		);
 	});
 }
 
@@ -229,7 +233,8 @@ fn item_should_be_skipped_when_any_bit_of_it_is_flipped() {
 		for (voucher, signature) in bad {
 			events();
 			assert_ok!(settle(PAYEE, vec![item_with(voucher, KeySignature::Ed25519(signature))]));
-			let skipped = Event::BatchSettled { by: PAYEE, paid_items: 0, skipped_items: 1 };
+			let skipped =
+				Event::BatchSettled { by: PAYEE, paid_items: 0, skipped_items: 1, free: false };
 			assert_eq!(events().pop(), Some(skipped));
 		}
 		assert_eq!(root(), before);
@@ -267,7 +272,7 @@ fn item_should_be_skipped_when_the_settlement_refuses() {
 			vec![
 				Event::SettlementRefused { id, lane: 0, error },
 				Event::Skipped { index: 0, id, lane: 0, reason },
-				Event::BatchSettled { by: PAYEE, paid_items: 0, skipped_items: 1 },
+				Event::BatchSettled { by: PAYEE, paid_items: 0, skipped_items: 1, free: false },
 			]
 		);
 		// What the settlement had paid before it refused is undone, too.
@@ -291,30 +296,30 @@ fn settle_batch_should_charge_the_work_that_was_done() {
 		let call = Call::<Test>::settle_batch { items: BoundedVec::truncate_from(items.clone()) };
 		let base = <()>::settle_batch(0);
 		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
-		// Declared: four plain items and one ecdsa item, each to a payee of its own, with everybody
-		// rewarded, and what the caller's side costs once.
-		let (shared, worst) = (300_000, 8_000 + 11_000);
-		let declared = base + step(shared + 4_000 + 5_000 + 5 * worst);
+		// Declared: four plain items and one ecdsa item, each of a channel with changes, to a payee of
+		// its own, with everybody rewarded, and what the caller's side costs once.
+		let (shared, worst, cover) = (300_000, 7_000 + 8_000 + 11_000, 100_000);
+		let declared = base + step(cover + shared + 4_000 + 5_000 + 5 * worst);
 		assert_eq!(call.get_dispatch_info().call_weight, declared);
 		// Done: one paid, one with a bad ecdsa signature, three that were cheap to skip.
 		let post = settle(PAYEE, items).unwrap();
-		assert_eq!(post.actual_weight, Some(base + step(1_000 + 5_000 + 3 * 100)));
+		assert_eq!(post.actual_weight, Some(base + step(cover + 1_000 + 5_000 + 3 * 100)));
 
 		// Rewarded; submitted by a stranger; refused by the settlement after it has done its work.
 		let weight = |by, gross| {
 			let cumulative = view(ids[0]).settled + gross;
 			settle(by, vec![item(ids[0], cumulative)]).unwrap().actual_weight.unwrap()
 		};
-		assert_eq!(weight(PAYEE, REWARDED_GROSS), base + step(shared + 9_000));
-		assert_eq!(weight(PAYEE, ONE_SIDED_GROSS), base + step(shared + 9_000));
+		assert_eq!(weight(PAYEE, REWARDED_GROSS), base + step(cover + shared + 9_000));
+		assert_eq!(weight(PAYEE, ONE_SIDED_GROSS), base + step(cover + shared + 9_000));
 		assert_ok!(Channels::request_close(signed(PAYER), ids[0]));
-		assert_eq!(weight(STRANGER, REWARDED_GROSS), base + step(shared + 20_000));
-		assert_eq!(weight(STRANGER, 1), base + step(12_000));
-		assert_eq!(weight(PAYEE, REFUSED_GROSS), base + step(shared + 20_000));
+		assert_eq!(weight(STRANGER, REWARDED_GROSS), base + step(cover + shared + 20_000));
+		assert_eq!(weight(STRANGER, 1), base + step(cover + 12_000));
+		assert_eq!(weight(PAYEE, REFUSED_GROSS), base + step(cover + shared + 20_000));
 		// What is refused as a whole costs a look at each item.
 		let twice = vec![item(ids[0], 10), item(ids[0], 11)];
 		let refused = settle(PAYEE, twice).unwrap_err().post_info;
-		assert_eq!(refused.actual_weight, Some(base + step(2 * 100)));
+		assert_eq!(refused.actual_weight, Some(base + step(cover + 2 * 100)));
 	});
 }
 
@@ -326,13 +331,130 @@ fn close_should_charge_the_work_that_was_done() {
 			let last = gross.map(|gross| item(id, gross));
 			Channels::close(signed(PAYEE), id, last).unwrap().actual_weight
 		};
-		// Declared for an ecdsa signature and all rewards: 4_000 and 308_000 more than a plain item.
-		let worst = <()>::close_settled();
 		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
-		assert_eq!(close(Some(REWARDED_GROSS)), Some(worst - step(4_000)));
-		assert_eq!(close(Some(ONE_SIDED_GROSS)), Some(worst - step(4_000 + 154_000)));
-		assert_eq!(close(Some(1)), Some(worst - step(4_000 + 308_000)));
+		// A close and a batch of one plain item, and what was done for referrers.
+		let base = <()>::close() + <()>::settle_batch(1) + <()>::fee_cover();
+		assert_eq!(close(Some(REWARDED_GROSS)), Some(base + step(300_000 + 8_000)));
+		assert_eq!(close(Some(ONE_SIDED_GROSS)), Some(base + step(300_000 + 8_000)));
+		assert_eq!(close(Some(1)), Some(base));
 		assert_eq!(close(None), None);
+	});
+}
+
+#[test]
+fn items_should_be_charged_for_lanes_changes_and_ticks() {
+	build_and_execute(|| {
+		let step = |n: u64| frame_support::weights::Weight::from_parts(n, 0);
+		let base = <()>::settle_batch(1) + <()>::fee_cover();
+		let id = open_with(&PAYER, &PAYEE, 1_000, 2, None);
+		let weight = |item: Item| {
+			let call = Call::<Test>::settle_batch { items: BoundedVec::truncate_from(vec![item]) };
+			let declared = call.get_dispatch_info().call_weight;
+			let actual = settle(PAYEE, vec![item]).unwrap().actual_weight.unwrap();
+			assert!(declared.all_gte(actual));
+			actual
+		};
+		assert_eq!(weight(item(id, 1)), base);
+		assert_eq!(weight(item_of(Voucher { lane: 1, ..voucher(id, 1) })), base + step(2_000));
+		assert_eq!(weight(tick_item(commit(id, 1, 1, 1_024), 7)), base + step(7 * 10));
+		// A tick that leads nowhere has been walked, one with a bad signature has not.
+		let mut bad = tick_item(commit(id, 1, 1, 1_024), 9);
+		let Proof::Ticks(ticks) = &mut bad.proof else { unreachable!() };
+		ticks.tick = [0; 32];
+		assert_eq!(weight(bad), base + step(9 * 10));
+		let Proof::Ticks(ticks) = &mut bad.proof else { unreachable!() };
+		ticks.root = [0; 32];
+		assert_eq!(weight(bad), base);
+		assert_ok!(Channels::rotate_key(signed(PAYER), id, Key::Ed25519([1; 32])));
+		assert_eq!(weight(item(id, 10)), base + step(7_000));
+	});
+}
+
+#[test]
+fn settlement_should_be_free_when_the_platforms_share_covers_the_fee() {
+	build_and_execute(|| {
+		let first = open(&PAYER, &PAYEE, CREDITS);
+		let second = open(&PAYER2, &PAYEE, CREDITS);
+		let fee_of = |items: &[Item]| {
+			let n = items.len() as u32;
+			fee(<()>::settle_batch(n) + <()>::fee_cover(), items.encoded_size() as u32)
+		};
+		let both = |gross| sorted(vec![item(first, gross), item(second, gross)]);
+		// The platform's tenths of both are less than the fee, then not.
+		let enough = fee_of(&both(1)).div_ceil(2) * 10;
+		for (gross, free) in [(enough - 10, false), (enough, true)] {
+			frame_support::hypothetically!({
+				events();
+				let post = settle(PAYEE, both(gross)).unwrap();
+				assert_eq!(post.pays_fee == Pays::No, free);
+				let (paid_items, skipped_items) = (2, 0);
+				let last = Event::BatchSettled { by: PAYEE, paid_items, skipped_items, free };
+				assert_eq!(events().pop(), Some(last));
+			});
+		}
+		// All or nothing is as free, and so is a last item.
+		frame_support::hypothetically!({
+			let items = BoundedVec::truncate_from(both(enough));
+			let post = Channels::settle_batch_all(signed(PAYEE), items).unwrap();
+			assert_eq!(post.pays_fee, Pays::No);
+		});
+		let close = |gross| {
+			let last = Some(item(first, gross));
+			frame_support::hypothetically!(Channels::close(signed(PAYEE), first, last).unwrap())
+		};
+		assert_eq!(close(CREDITS).pays_fee, Pays::No);
+		assert_eq!(close(10).pays_fee, Pays::Yes);
+	});
+}
+
+#[test]
+fn settlement_should_not_be_free_for_an_asset_without_a_rate_or_for_nothing() {
+	build_and_execute(|| {
+		let id = Channels::channel_id_of(PAYER, PAYEE, STOA);
+		let open = Channels::open(signed(PAYER), PAYEE, STOA, CREDITS, key(), MIN_GRACE, 1, None);
+		assert_ok!(open);
+		assert_eq!(settle(PAYEE, vec![item(id, CREDITS)]).unwrap().pays_fee, Pays::Yes);
+		assert_eq!(settle(PAYEE, vec![item(id, CREDITS)]).unwrap().pays_fee, Pays::Yes);
+	});
+}
+
+#[test]
+fn settle_batch_all_should_pay_every_item() {
+	build_and_execute(|| {
+		let ids = [open(&PAYER, &PAYEE, 100), open(&PAYER2, &PAYEE, 100)];
+		events();
+		let items = sorted(vec![item(ids[0], 20), item(ids[1], 40)]);
+		assert_ok!(settle_all(PAYEE, items.clone()));
+		assert_eq!(free(&PAYEE, &USD), 51);
+		let seen = events();
+		assert_eq!(seen.len(), 3);
+		let (paid_items, skipped_items, free) = (2, 0, false);
+		let last = Event::BatchSettled { by: PAYEE, paid_items, skipped_items, free };
+		assert_eq!(seen.last(), Some(&last));
+		// What was paid already fails it too.
+		assert_noop!(settle_all(PAYEE, items), Error::<Test>::Stale);
+	});
+}
+
+#[test]
+fn settle_batch_all_should_change_nothing_when_an_item_fails() {
+	build_and_execute(|| {
+		let ids = sorted((0..3).map(|_| item(open(&PAYER, &PAYEE, 100), 10)).collect());
+		let ids: Vec<_> = ids.iter().map(|item| item.channel).collect();
+		let forged = KeySignature::Ed25519(pair().sign(b"forged").0);
+		for (bad, error) in [
+			(item(ids[1], 0), Error::<Test>::Stale.into()),
+			(item(ids[1], 101), Error::<Test>::AboveDeposit.into()),
+			(item_with(voucher(ids[1], 10), forged), Error::<Test>::BadSignature.into()),
+			(item(ids[1], REFUSED_GROSS), REFUSED),
+			(Item { lane: 1, ..item(ids[1], 10) }, Error::<Test>::UnknownLane.into()),
+		] {
+			let items = vec![item(ids[0], 10), bad, item(ids[2], 10)];
+			assert_noop!(settle_all(PAYEE, items), error);
+		}
+		assert_noop!(settle_all(PAYEE, vec![]), Error::<Test>::EmptyBatch);
+		let twice = vec![item(ids[0], 10), item(ids[0], 20)];
+		assert_noop!(settle_all(PAYEE, twice), Error::<Test>::NotAscending);
 	});
 }
 

@@ -115,3 +115,24 @@ fn ledger_should_fail_when_a_sum_overflows() {
 		assert_err!(Credits::lock(&ALICE, &USD, 1, Agreement), Error::<Test>::Overflow);
 	});
 }
+
+#[test]
+fn parts_should_be_paid_from_one_purse_all_or_none() {
+	build_and_execute(|| {
+		give(ALICE, USD, 500);
+		assert_ok!(lock(&ALICE, USD, 300, Channel));
+		let pay = |parts: &[_]| pay_locked_parts(parts, USD, Channel);
+		let (bob, nobody) = (BOB, NOBODY);
+		let short = Error::<Test>::InsufficientLocked;
+		assert_noop!(pay(&[(&bob, 200), (&nobody, 101)]), short);
+		let huge = [(&bob, Balance::MAX), (&nobody, 1)];
+		assert_noop!(pay(&huge), Error::<Test>::Overflow);
+		assert_storage_noop!(pay(&[(&bob, 0)]).unwrap());
+		assert_ok!(pay(&[(&bob, 150), (&nobody, 0), (&bob, 100)]));
+		assert_eq!((free(&BOB, USD), free(&NOBODY, USD)), (250, 0));
+		assert_eq!(crate::Locked::<Test>::get(USD, Channel), 50);
+		// The last of it takes the row away.
+		assert_ok!(pay(&[(&bob, 50)]));
+		assert!(!crate::Locked::<Test>::contains_key(USD, Channel));
+	});
+}

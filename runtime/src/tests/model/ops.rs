@@ -145,6 +145,43 @@ pub enum Op {
 		claims: Vec<Claim>,
 		sorted: bool,
 	},
+	/// All or nothing.
+	SettleAll {
+		by: Option<usize>,
+		claims: Vec<Claim>,
+	},
+	OpenAuthorized {
+		by: usize,
+		payee: usize,
+		asset: usize,
+		amount: Amount,
+		key: u8,
+		forged: bool,
+		apt: bool,
+	},
+	RotateKey {
+		by: Option<usize>,
+		channel: usize,
+		key: u8,
+	},
+	SetCapOf {
+		by: Option<usize>,
+		channel: usize,
+		/// None, one in nobody's way, or one that is out of bounds.
+		cap: u8,
+	},
+	RevokeLane {
+		by: Option<usize>,
+		channel: usize,
+		lane: u32,
+	},
+	CloseWithConsent {
+		by: Option<usize>,
+		channel: usize,
+		/// Beyond what is settled.
+		amount: Amount,
+		forged: bool,
+	},
 	RequestClose {
 		by: Option<usize>,
 		channel: usize,
@@ -260,7 +297,7 @@ fn claim() -> impl Strategy<Value = Claim> {
 		1 => Just(Forgery::OtherExpiry),
 		1 => Just(Forgery::FlippedBit),
 	];
-	let lane = prop_oneof![15 => Just(0u32), 1 => Just(1u32), 1 => Just(u32::MAX)];
+	let lane = prop_oneof![10 => Just(0u32), 5 => 1..3u32, 1 => Just(u32::MAX)];
 	let valid_for = prop_oneof![6 => Just(0i8), 1 => -2..5i8];
 	(0..12usize, lane, amount(), prop::option::weighted(0.2, amount()), valid_for, forgery)
 		.prop_map(|(channel, lane, amount, capture, valid_for, forgery)| Claim {
@@ -356,7 +393,7 @@ fn channel_op() -> impl Strategy<Value = Op> {
 		1 => Just(MIN_GRACE - 1),
 		1 => Just(MAX_GRACE + 1),
 	];
-	let lanes = prop_oneof![15 => Just(1u16), 1 => Just(0u16), 1 => Just(2u16)];
+	let lanes = prop_oneof![8 => Just(1u16), 1 => Just(0u16), 8 => 2..4u16];
 	let cap = prop::bool::weighted(0.05);
 	let opening = (person(), person(), asset(), amount(), grace, lanes, cap, 0..6u8, apt())
 		.prop_map(|(by, payee, asset, amount, grace, lanes, cap, key, apt)| Op::Open {
@@ -376,6 +413,27 @@ fn channel_op() -> impl Strategy<Value = Op> {
 			.prop_map(|(by, channel, amount)| Op::TopUp { by, channel, amount }),
 		12 => (by(), prop::collection::vec(claim(), 0..6), prop::bool::weighted(0.9))
 			.prop_map(|(by, claims, sorted)| Op::Settle { by, claims, sorted }),
+		3 => (by(), prop::collection::vec(claim(), 0..3))
+			.prop_map(|(by, claims)| Op::SettleAll { by, claims }),
+		2 => (person(), person(), asset(), amount(), 0..6u8, prop::bool::weighted(0.2), apt())
+			.prop_map(|(by, payee, asset, amount, key, forged, apt)| Op::OpenAuthorized {
+				by,
+				payee,
+				asset,
+				amount,
+				key,
+				forged,
+				apt,
+			}),
+		1 => (by(), channel(), 0..6u8)
+			.prop_map(|(by, channel, key)| Op::RotateKey { by, channel, key }),
+		1 => (by(), channel(), 0..3u8)
+			.prop_map(|(by, channel, cap)| Op::SetCapOf { by, channel, cap }),
+		1 => (by(), channel(), 0..4u32)
+			.prop_map(|(by, channel, lane)| Op::RevokeLane { by, channel, lane }),
+		1 => (by(), channel(), amount(), prop::bool::weighted(0.2)).prop_map(
+			|(by, channel, amount, forged)| Op::CloseWithConsent { by, channel, amount, forged }
+		),
 		3 => (by(), channel()).prop_map(|(by, channel)| Op::RequestClose { by, channel }),
 		1 => (by(), channel()).prop_map(|(by, channel)| Op::CancelClose { by, channel }),
 		3 => (by(), channel(), prop::option::of(claim()))

@@ -1,7 +1,12 @@
 //! What the model expects of each call, and what it books when the call succeeds.
 
 use super::*;
-use stoa_primitives::agent::Status;
+use frame_support::dispatch::Pays;
+use stoa_primitives::{
+	agent::Status,
+	keys::AgentSignature,
+	payload::{CloseConsent, OpenAuth},
+};
 
 fn delegate_key(n: u8) -> Key {
 	Key::Sr25519([n; 32])
@@ -166,22 +171,51 @@ impl World {
 			key: voucher_key(key).key(),
 			grace,
 			lanes,
-			cap: cap.then_some(Cap { per_window: 1, window: 1 }),
+			// One that is in nobody's way.
+			cap: cap.then_some(Cap { per_window: Balance::MAX, window: MIN_GRACE }),
 		};
-		let expected = payer != payee
-			&& deposit > 0
-			&& lanes == 1
-			&& !cap && (MIN_GRACE..=MAX_GRACE).contains(&grace)
-			&& Agents::is_active(payee.clone())
-			&& deposit <= self.free(&payer, &asset);
+		let expected = self.can_open(&payer, &payee, &asset, deposit)
+			&& lanes > 0
+			&& (MIN_GRACE..=MAX_GRACE).contains(&grace);
 		let result = dispatch(signed(&payer), call);
+		self.opened(id, payer, payee, asset, deposit, grace, lanes, key, expected, result);
+	}
+
+	fn can_open(
+		&self,
+		payer: &AccountId,
+		payee: &AccountId,
+		asset: &AssetId,
+		deposit: u128,
+	) -> bool {
+		payer != payee
+			&& deposit > 0
+			&& Agents::is_active(payee.clone())
+			&& deposit <= self.free(payer, asset)
+	}
+
+	/// Book an opening, if it is one.
+	#[allow(clippy::too_many_arguments)]
+	fn opened(
+		&mut self,
+		id: ChannelId,
+		payer: AccountId,
+		payee: AccountId,
+		asset: AssetId,
+		deposit: Balance,
+		grace: BlockNumber,
+		lanes: u16,
+		key: u8,
+		expected: bool,
+		result: Result<PostDispatchInfo, DispatchError>,
+	) {
 		if is_rich(&payer) {
 			// It can put up the storage deposit if nobody else does.
 			assert_eq!(result.is_ok(), expected, "{result:?}");
 		}
 		if result.is_ok() {
 			assert!(expected);
-			assert!(!self.authorised.contains_key(&id), "an id has returned");
+			assert!(self.opened.iter().all(|(other, _)| *other != id), "an id has returned");
 			self.debit(&payer, &asset, deposit);
 			let schedule = self.schedule();
 			let open = Open {
@@ -189,14 +223,15 @@ impl World {
 				payee,
 				asset,
 				deposit,
-				settled: 0,
+				lanes: vec![0; lanes.into()],
 				grace,
+				rotated: 0,
+				revoked: BTreeMap::new(),
 				ends: None,
 				sponsor_closes: false,
 				schedule,
 			};
 			self.channels.insert(id, open);
-			self.authorised.insert(id, 0);
 			self.opened.push((id, key));
 		}
 	}
@@ -239,15 +274,13 @@ impl World {
 		};
 		let result = dispatch(signed(&by), call);
 		assert_eq!(result.is_ok(), expected, "{result:?}");
-		if !expected {
-			return;
-		}
+		let Ok(post) = result else { return };
 		let (mut paid_items, mut skipped_items) = (0, 0);
 		let mut events = take_events().into_iter();
 		for (index, (item, good)) in items.into_iter().enumerate() {
 			match self.verdict(&by, &item, good) {
 				Ok(amount) => {
-					self.claim(item.channel, amount, &mut events);
+					self.claim((item.channel, item.lane), amount, &mut events);
 					paid_items += 1;
 				},
 				Err(reason) => {
@@ -263,8 +296,174 @@ impl World {
 				},
 			}
 		}
-		let end = pallet_stoa_channels::Event::BatchSettled { by, paid_items, skipped_items };
+		let free = post.pays_fee == Pays::No;
+		let end = pallet_stoa_channels::Event::BatchSettled { by, paid_items, skipped_items, free };
 		assert_eq!(events.collect::<Vec<_>>(), [end.into()]);
+	}
+
+	pub(super) fn open_authorized(&mut self, op: &Op) {
+		let Op::OpenAuthorized { by, payee, asset, amount, key, forged, apt } = *op else {
+			unreachable!("only for this step")
+		};
+		let (payer, asset) = (self.account(by), assets(asset));
+		let payee = self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
+		let deposit = amount.of(self.free(&payer, &asset), 2);
+		let nonce = Channels::next_nonce(payer.clone(), payee.clone());
+		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
+		let (grace, expires, voucher_key_of) = (MIN_GRACE, now() + 1, voucher_key(key).key());
+		let auth = OpenAuth {
+			payee: payee.clone(),
+			asset: OpenAuth::asset_digest(&asset),
+			amount: deposit,
+			voucher_key: voucher_key_of,
+			grace,
+			nonce,
+			expires,
+		};
+		let call = pallet_stoa_channels::Call::open_authorized {
+			payer: payer.clone(),
+			asset: asset.clone(),
+			deposit,
+			key: voucher_key_of,
+			grace,
+			nonce,
+			expires,
+			signature: self.sign(&payer, &auth, forged),
+		};
+		let expected = self.can_open(&payer, &payee, &asset, deposit) && !forged;
+		let result = dispatch(signed(&payee), call);
+		self.opened(id, payer, payee, asset, deposit, grace, 1, key, expected, result);
+	}
+
+	/// The account's signature over a payload about channels, or that of somebody else.
+	fn sign(&self, who: &AccountId, payload: &impl Payload, forged: bool) -> AgentSignature {
+		let at = self.people.iter().position(|person| person.account == *who).unwrap_or(0);
+		let signer = &self.people[(at + usize::from(forged)) % PEOPLE];
+		let message = payload.to_bytes(&Domain::channels(genesis_hash()));
+		AgentSignature::Account(signer.pair.sign(&message).into())
+	}
+
+	pub(super) fn settle_batch_all(&mut self, by: Option<usize>, claims: &[Claim]) {
+		let mut items: Vec<_> = claims.iter().map(|claim| self.item(*claim)).collect();
+		let place = |(item, _): &(Item, bool)| (item.channel, item.lane);
+		items.sort_by_key(place);
+		items.dedup_by_key(|item| place(item));
+		let first = items.first().and_then(|(item, _)| self.channels.get(&item.channel));
+		let by = self.by(by, first.map(|open| open.payee.clone()));
+		// Two lanes of a channel share its deposit, so items are judged one after the other.
+		let mut left = BTreeMap::<ChannelId, Balance>::new();
+		let all = items.iter().all(|(item, good)| {
+			self.verdict(&by, item, *good).is_ok_and(|amount| {
+				let open = &self.channels[&item.channel];
+				let left = left.entry(item.channel).or_insert(open.deposit - open.settled());
+				left.checked_sub(amount).map(|rest| *left = rest).is_some()
+			})
+		});
+		let batch = items.iter().map(|(item, _)| *item).collect::<Vec<_>>();
+		take_events();
+		let call = pallet_stoa_channels::Call::settle_batch_all {
+			items: batch.try_into().expect("a short batch"),
+		};
+		let result = dispatch(signed(&by), call);
+		assert_eq!(result.is_ok(), all && !items.is_empty(), "{result:?}");
+		if result.is_ok() {
+			let mut events = take_events().into_iter();
+			for (item, good) in items {
+				let amount = self.verdict(&by, &item, good).expect("it was paid");
+				self.claim((item.channel, item.lane), amount, &mut events);
+			}
+		}
+	}
+
+	pub(super) fn rotate_key(&mut self, by: Option<usize>, channel: usize, key: u8) {
+		let (id, old) = self.channel(channel);
+		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
+		let new = voucher_key(key).key();
+		let expected = self.changeable(&id, &by)
+			&& new != old.key()
+			&& self.channels.get(&id).is_some_and(|open| open.rotated <= now());
+		let call = pallet_stoa_channels::Call::rotate_key { id, key: new };
+		let result = dispatch(signed(&by), call);
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			let open = self.channels.get_mut(&id).expect("it is there");
+			open.rotated = now() + open.grace;
+			let row = self.opened.iter_mut().find(|(other, _)| *other == id);
+			row.expect("it was opened").1 = key;
+		}
+	}
+
+	pub(super) fn set_cap_of(&mut self, by: Option<usize>, channel: usize, cap: u8) {
+		let (id, _) = self.channel(channel);
+		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
+		let cap = match cap {
+			0 => None,
+			1 => Some(Cap { per_window: Balance::MAX, window: MIN_GRACE }),
+			_ => Some(Cap { per_window: 0, window: 1 }),
+		};
+		let valid = cap.is_none_or(|cap| cap.per_window > 0);
+		let expected = self.changeable(&id, &by) && valid;
+		let result = dispatch(signed(&by), pallet_stoa_channels::Call::set_cap { id, cap });
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+	}
+
+	pub(super) fn revoke_lane(&mut self, by: Option<usize>, channel: usize, lane: u32) {
+		let (id, _) = self.channel(channel);
+		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
+		let expected = self.changeable(&id, &by)
+			&& self.channels.get(&id).is_some_and(|open| {
+				(lane as usize) < open.lanes.len() && !open.revoked.contains_key(&lane)
+			});
+		let result = dispatch(signed(&by), pallet_stoa_channels::Call::revoke_lane { id, lane });
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			let open = self.channels.get_mut(&id).expect("it is there");
+			open.revoked.insert(lane, now() + open.grace);
+		}
+	}
+
+	pub(super) fn close_with_consent(
+		&mut self,
+		by: Option<usize>,
+		channel: usize,
+		amount: Amount,
+		forged: bool,
+	) {
+		let (id, _) = self.channel(channel);
+		let open = self.channels.get(&id).cloned();
+		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
+		let (settled, left) =
+			open.as_ref().map_or((0, 0), |open| (open.settled(), open.deposit - open.settled()));
+		let gross = amount.of(left, 2);
+		let total = settled.saturating_add(gross);
+		let expires = now();
+		let payee = open.as_ref().map_or_else(|| self.account(0), |open| open.payee.clone());
+		let consent = CloseConsent { channel: id, total, expires };
+		let signature = self.sign(&payee, &consent, forged);
+		let expected =
+			open.as_ref().is_some_and(|open| open.payer == by) && gross <= left && !forged;
+		take_events();
+		let call = pallet_stoa_channels::Call::close_with_consent { id, total, expires, signature };
+		let result = dispatch(signed(&by), call);
+		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if let Some(open) = open.filter(|_| expected) {
+			if gross > 0 {
+				let (source, mut events) = (Source::Channel(id), take_events().into_iter());
+				self.settle(
+					&open.payer,
+					&open.payee,
+					&open.asset,
+					settled,
+					gross,
+					open.schedule,
+					source,
+					&mut events,
+				);
+				*self.claimed.entry(id).or_default() += gross;
+				self.channels.get_mut(&id).expect("it is there").lanes[0] += gross;
+			}
+			self.end(id);
+		}
 	}
 
 	pub(super) fn request_close(&mut self, by: Option<usize>, channel: usize) {
@@ -320,8 +519,8 @@ impl World {
 		let result = dispatch(signed(&by), crate::tests::close(id, last.map(|(item, _)| item)));
 		assert_eq!(result.is_ok(), is_payee && verdict.is_ok(), "{result:?} {verdict:?}");
 		if result.is_ok() {
-			if let Ok(Some(amount)) = verdict {
-				self.claim(id, amount, &mut take_events().into_iter());
+			if let (Ok(Some(amount)), Some((item, _))) = (verdict, last) {
+				self.claim((id, item.lane), amount, &mut take_events().into_iter());
 			}
 			self.end(id);
 		}

@@ -1,0 +1,150 @@
+//! One channel, as the payee knows it.
+
+use super::{
+	facts::Facts,
+	rules::{Record, Rejection, Rules},
+	ticks::{Pending, Session},
+};
+use std::collections::{BTreeMap, HashMap};
+use stoa_primitives::{tick::Tick, Balance, BlockNumber};
+
+/// What is known of one lane.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+	/// What was accepted, durably.
+	pub record: Option<Record>,
+	/// The commitment whose ticks are taken.
+	pub session: Option<Session>,
+	/// Ticks that were accepted and are not durable yet.
+	pub pending: Option<Pending>,
+	/// Whether a voucher waits to be served and stored.
+	pub held: bool,
+}
+
+impl Lane {
+	/// What was accepted, durable or not.
+	pub(super) fn accepted(&self) -> Balance {
+		match (&self.pending, &self.record) {
+			// It was accepted on top of the record.
+			(Some(pending), _) => pending.amount,
+			(None, Some(row)) => row.proof.amount(),
+			(None, None) => 0,
+		}
+	}
+
+	/// What was earned and how many payments there were, durable or not.
+	pub(super) fn earned(&self) -> (Balance, u64) {
+		match (&self.pending, &self.record) {
+			(Some(pending), _) => (pending.earned, pending.count),
+			(None, Some(row)) => (row.earned, row.count),
+			(None, None) => (0, 0),
+		}
+	}
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Channel {
+	/// `None` until synced, and after the channel has ended.
+	pub facts: Option<Facts>,
+	/// The latest finalized block that is known to have the channel.
+	pub seen: Option<BlockNumber>,
+	pub ended: bool,
+	/// Last block in which a close that was agreed to can be made.
+	pub consent: Option<BlockNumber>,
+	pub lanes: BTreeMap<u32, Lane>,
+	/// The roots of commitments that have paid, and what tells their commitments apart.
+	pub roots: HashMap<Tick, [u8; 32]>,
+	/// The sum of the floors of all lanes.
+	pub total: Balance,
+	/// What `total` may rise to in the block that is named.
+	pub limit: Option<(BlockNumber, Balance)>,
+	/// Until when what is known is believed without a further read, by the driver's clock.
+	pub trusted: u64,
+}
+
+impl Channel {
+	pub(super) fn settled(&self, lane: u32) -> Balance {
+		self.facts.as_ref().map_or(0, |facts| facts.info.settled_on(lane))
+	}
+
+	/// What was accepted or settled on a lane, whichever is more.
+	pub(super) fn floor(&self, lane: u32) -> Balance {
+		self.lanes.get(&lane).map_or(0, Lane::accepted).max(self.settled(lane))
+	}
+
+	/// Brings what is derived up to date after a change. Floors are within the deposit, so their sum is.
+	pub(super) fn update(&mut self) {
+		let own = self.lanes.keys().map(|lane| self.floor(*lane));
+		let paid = self.facts.iter().flat_map(|facts| (0u32..).zip(&facts.info.lane_settled));
+		let others = paid.filter(|(lane, _)| !self.lanes.contains_key(lane)).map(|(_, paid)| *paid);
+		self.total = own.chain(others).fold(0, Balance::saturating_add);
+		self.limit = None;
+		for session in self.lanes.values_mut().filter_map(|lane| lane.session.as_mut()) {
+			session.good_at = None;
+		}
+	}
+
+	/// Whether a lane may rise from its floor to `amount`.
+	pub(super) fn room(
+		&self,
+		facts: &Facts,
+		lane: u32,
+		amount: Balance,
+		now: BlockNumber,
+	) -> Result<(), Rejection> {
+		let others = self.total.saturating_sub(self.floor(lane));
+		let total = others.checked_add(amount).ok_or(Rejection::Overflow)?;
+		let deposit = facts.info.deposit;
+		if total > deposit {
+			let shortfall = total.saturating_sub(deposit);
+			return Err(Rejection::AboveDeposit { shortfall, deposit });
+		}
+		let (unsettled, headroom) = (total.saturating_sub(facts.info.paid()), facts.headroom(now));
+		if unsettled > headroom {
+			let shortfall = unsettled.saturating_sub(headroom);
+			return Err(Rejection::AboveCap { shortfall, headroom });
+		}
+		Ok(())
+	}
+
+	/// Whether anything may be accepted on a lane at `now`, with a proof that is valid until then.
+	pub(super) fn open(
+		&self,
+		facts: &Facts,
+		rules: &Rules,
+		lane: u32,
+		valid_until: BlockNumber,
+		now: BlockNumber,
+	) -> Result<(), Rejection> {
+		let grace = facts.info.grace;
+		if grace < rules.min_grace {
+			return Err(Rejection::GraceTooShort { grace, min: rules.min_grace });
+		}
+		if facts.closing.is_some() {
+			return Err(Rejection::Closing);
+		}
+		// A block after its last one must be final and have the channel: no other can come to light.
+		if let Some(until) = self.consent.filter(|until| facts.at <= *until) {
+			return Err(Rejection::Consented { until });
+		}
+		if let Some(from) = facts.revoked(lane) {
+			return Err(Rejection::LaneRevoked { from });
+		}
+		let needed = now.checked_add(rules.settle_horizon).ok_or(Rejection::Overflow)?;
+		if valid_until != 0 && valid_until < needed {
+			return Err(Rejection::ExpiresTooSoon { needed });
+		}
+		Ok(())
+	}
+
+	/// That a payment allows less than `required`, with what proves the floor.
+	pub(super) fn insufficient(&self, lane: u32, required: Balance, amount: Balance) -> Rejection {
+		let row = self.lanes.get(&lane).and_then(|lane| lane.record.as_ref());
+		Rejection::Insufficient {
+			required,
+			shortfall: required.saturating_sub(amount),
+			accepted: self.floor(lane),
+			last: row.map(|row| Box::new(row.proof)),
+		}
+	}
+}

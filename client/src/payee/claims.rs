@@ -1,0 +1,105 @@
+//! What the payee has earned and not been paid: how much of it the chain pays now, and until when.
+
+use super::{
+	channel::Channel,
+	facts::{earlier, Facts},
+	machine::Machine,
+	rules::Record,
+};
+use stoa_primitives::{channel::Item, Balance, BlockNumber};
+
+/// A lane's claim that is not settled yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unsettled {
+	/// The claim to submit.
+	pub item: Item,
+	/// What it will pay, in units of the asset, before shares are taken.
+	pub amount: Balance,
+	/// The first block in which it can no longer be settled, or no longer as quickly: a close was
+	/// requested, the lane revoked, the key replaced, or the cap is to be tightened.
+	pub ends: Option<BlockNumber>,
+	/// Last block in which the proof is valid, 0 for no limit.
+	pub valid_until: BlockNumber,
+}
+
+impl Channel {
+	/// What each lane has earned and not been paid, in ascending order of lanes.
+	fn owed(&self) -> impl Iterator<Item = (u32, &Record, Balance)> {
+		let rows =
+			self.lanes.iter().filter_map(|(lane, state)| Some((*lane, state.record.as_ref()?)));
+		rows.map(|(lane, row)| (lane, row, row.earned.saturating_sub(self.settled(lane))))
+			.filter(|(_, _, amount)| *amount > 0)
+	}
+
+	/// The claims of one channel, each at most what `left` has left for all of them. Those that are lost
+	/// first come first.
+	fn claims(&self, facts: &Facts, now: BlockNumber, mut left: Balance, out: &mut Vec<Unsettled>) {
+		let all = self.owed().fold(0, |sum: Balance, (_, _, amount)| sum.saturating_add(amount));
+		let tightens = facts.tightens(all, now);
+		let mut claims: Vec<_> = self
+			.owed()
+			.map(|(lane, row, amount)| {
+				// What no key of the channel has signed is lost already.
+				let key = row.key.as_ref().and_then(|key| facts.key_end(key)).unwrap_or(Some(0));
+				let ends = [facts.closing, facts.revoked(lane), key].into_iter();
+				(ends.fold(tightens, earlier), lane, row, amount)
+			})
+			.collect();
+		claims.sort_by_key(|(ends, lane, ..)| (ends.unwrap_or(BlockNumber::MAX), *lane));
+		for (ends, lane, row, owed) in claims {
+			// It takes nothing from the others.
+			let lost = ends.is_some_and(|ends| ends <= now);
+			let amount = if lost { owed } else { owed.min(left) };
+			if !lost {
+				left = left.saturating_sub(amount);
+			}
+			if amount > 0 {
+				let item = row.proof.to_item(self.settled(lane).saturating_add(amount));
+				let valid_until = row.proof.valid_until();
+				out.push(Unsettled { item, amount, ends, valid_until });
+			}
+		}
+	}
+}
+
+impl Machine {
+	fn collect(&self, now: BlockNumber, limit: impl Fn(&Facts) -> Balance) -> Vec<Unsettled> {
+		let mut out = Vec::new();
+		for channel in self.channels.values() {
+			if let Some(facts) = &channel.facts {
+				channel.claims(facts, now, limit(facts), &mut out);
+			}
+		}
+		out.sort_by_key(|claim| (claim.item.channel, claim.item.lane));
+		out
+	}
+
+	/// All claims, in the ascending order that a batch needs. Channels that were not synced are left
+	/// out.
+	pub fn unsettled(&self, now: BlockNumber) -> Vec<Unsettled> {
+		self.collect(now, |_| Balance::MAX)
+	}
+
+	/// As [`Machine::unsettled`], but no more of each channel than its velocity cap lets the block after
+	/// `now` pay.
+	pub fn payable(&self, now: BlockNumber) -> Vec<Unsettled> {
+		self.collect(now, |facts| facts.capturable(now))
+	}
+
+	/// How many channels have accepted payments, how many payments, and what they earned.
+	pub fn sums(&self) -> (usize, u64, Balance) {
+		let mut sums = (0usize, 0u64, 0 as Balance);
+		for channel in self.channels.values() {
+			let mut rows =
+				channel.lanes.values().filter_map(|lane| lane.record.as_ref()).peekable();
+			if rows.peek().is_some() {
+				sums.0 = sums.0.saturating_add(1);
+			}
+			for row in rows {
+				sums.1 = sums.1.saturating_add(row.count);
+				sums.2 = sums.2.saturating_add(row.earned);
+			}
+		}
+		sums
+	}
+}
