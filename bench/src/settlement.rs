@@ -11,7 +11,7 @@ use crate::{
 };
 use codec::{Compact, Decode};
 use futures::future::join_all;
-use serde_json::{json, Value};
+use serde_json::json;
 use sp_crypto_hashing::twox_128;
 use std::time::{Duration, Instant};
 use stoa_client::{
@@ -37,6 +37,8 @@ const SIZES: [usize; 4] = [1, 16, 64, 256];
 const AMOUNT: Balance = 1_000;
 /// How many agents are made, and open their channels, at a time.
 const AT_ONCE: usize = 32;
+/// How long calls may take until they wait for a block.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls that a channel is settled after, in the budgets of costs.
 const CALLS: f64 = 1_000.0;
 
@@ -215,11 +217,17 @@ impl<'a> Trade<'a> {
 			tokio::spawn(
 				async move { chain.submit_many(&own, &key, SubmitOptions::in_block()).await },
 			);
+		let start = Instant::now();
 		while self.pending().await < calls.len() {
+			let waiting = self.pending().await;
+			assert!(start.elapsed() < PATIENCE, "{waiting} of {} calls wait", calls.len());
+			assert!(!submission.is_finished(), "the calls are refused: {:?}", submission.await);
 			tokio::time::sleep(Duration::from_millis(20)).await;
 		}
 		let (busy, busy_weight) = self.seal().await;
-		let submitted = submission.await.expect("submission does not panic");
+		// Whoever misses the news of one block hears of it with the next.
+		let submitted =
+			with_blocks(self.node, submission).await.expect("submission does not panic");
 		let submitted: Vec<_> =
 			submitted.into_iter().map(|outcome| outcome.expect("the call succeeds")).collect();
 		assert!(submitted.iter().all(|one| one.block == submitted[0].block), "one block takes all");
@@ -255,8 +263,8 @@ impl<'a> Trade<'a> {
 async fn with_blocks<T>(node: &Node, work: impl std::future::Future<Output = T>) -> T {
 	let blocks = async {
 		loop {
-			let _: Value = rpc::call(node, "engine_createBlock", json!([true, true])).await;
 			tokio::time::sleep(Duration::from_millis(50)).await;
+			rpc::make_blocks(node, 1).await;
 		}
 	};
 	tokio::select! {

@@ -1,10 +1,11 @@
 //! What calls cost.
 //!
-//! One file for each market pallet and for fees from credits, written by `scripts/weights` from the
-//! benchmarks in this runtime's Wasm. Other pallets of the SDK use the weights that the SDK measured,
+//! One file for each market pallet, for fees from credits and for native balances, written by
+//! `scripts/weights` from the benchmarks in this runtime's Wasm. Other pallets of the SDK use the weights that the SDK measured,
 //! with this chain's database costs.
 
 pub mod pallet_asset_tx_payment;
+pub mod pallet_balances;
 pub mod pallet_stoa_agents;
 pub mod pallet_stoa_channels;
 pub mod pallet_stoa_credits;
