@@ -211,6 +211,8 @@ impl<'a> Trade<'a> {
 	/// A block of these calls and nothing else.
 	async fn block(&self, calls: &[Call], by: &AccountKey) -> (Block, Vec<Submitted>) {
 		let (idle, idle_weight) = self.seal().await;
+		// The pool follows a moment later, and until then names nonces that are used up.
+		tokio::time::sleep(Duration::from_millis(150)).await;
 		let chain = self.market.chain.clone();
 		let (own, key) = (calls.to_vec(), by.clone());
 		let submission =

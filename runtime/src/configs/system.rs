@@ -28,7 +28,7 @@ const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// meaning on a solo chain and is not limited.
 const MAXIMUM_BLOCK_WEIGHT: Weight = Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND, u64::MAX);
 
-/// Bytes of a block. The largest useful call, a batch of 256 claims, is below 50 kB, so 5 MiB are
+/// Bytes of a block. The largest useful call, a batch of 256 claims, is below 64 kB, so 5 MiB are
 /// never the limit before weight is; it is the SDK's limit for what a network can gossip in time.
 const MAXIMUM_BLOCK_LENGTH: u32 = 5 * 1024 * 1024;
 
