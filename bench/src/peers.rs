@@ -11,7 +11,7 @@ use sp_crypto_hashing::blake2_256;
 use std::{path::Path, process::Command};
 use stoa_client::{
 	keys::{Scheme, VoucherKey},
-	verify::{verify_all, Check, MAX_GROUP},
+	verify::{verify_all, Check, KnownKeys, MAX_GROUP},
 	voucher::SignedVoucher,
 };
 use stoa_primitives::{
@@ -50,10 +50,12 @@ pub fn measure(report: &mut Report, scale: &Scale) {
 		assert_eq!(in_c(digest, signature).as_deref(), Some(&pair.public().0[..]));
 		assert_eq!(in_rust(digest, signature).as_deref(), Some(&pair.public().0[..]));
 	}
-	let [ours, grouped, c, rust] = in_turns(
+	let (known, bare) = (KnownKeys::default(), |check: &Check| check.verify());
+	let [ours, bare, grouped, c, rust] = in_turns(
 		scale,
 		[
-			Case::new("ours", &signed, |signed| signed.verify(&public, &domain)),
+			Case::new("ours", &signed, |signed| known.verify(&check(signed))),
+			Case::new("bare", &checks, bare),
 			Case::many("grouped", || {
 				assert!(checks.chunks(MAX_GROUP).flat_map(verify_all).all(|good| good));
 				checks.len()
@@ -63,7 +65,8 @@ pub fn measure(report: &mut Report, scale: &Scale) {
 		],
 	);
 	let mppx = mppx(scale);
-	report.time(SECTION, "voucher checked alone, once more beside these", ours);
+	report.time(SECTION, "voucher checked alone, its key being known", ours);
+	report.time(SECTION, "bare ed25519 verification, once more beside these", bare);
 	report.time(SECTION, format!("voucher checked among {MAX_GROUP}"), grouped);
 	report.time(SECTION, "secp256k1 key recovered in Rust (k256)", rust);
 	report.time(SECTION, "secp256k1 key recovered in C (libsecp256k1)", c);

@@ -6,6 +6,7 @@ use crate::{
 	rounds::{beside, measure as in_turns, Case},
 	Scale,
 };
+use futures::future::join_all;
 use sp_crypto_hashing::blake2_256;
 use std::{collections::VecDeque, time::Instant};
 use stoa_client::{
@@ -143,8 +144,9 @@ impl Turn {
 	}
 
 	async fn pay(self, payee: &Payee) -> usize {
-		for commit in &self.commits {
-			payee.open_ticks(commit).await.expect("the store works").expect("it is good");
+		// As from payers that know nothing of each other.
+		for opened in join_all(self.commits.iter().map(|commit| payee.open_ticks(commit))).await {
+			opened.expect("the store works").expect("it is good");
 		}
 		let mut flushes: VecDeque<JoinHandle<()>> = VecDeque::new();
 		let mut verdicts = Vec::with_capacity(BATCH);

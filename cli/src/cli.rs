@@ -1,6 +1,11 @@
 //! What can be typed.
 
-use crate::output::Format;
+mod channel;
+
+pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
+
+use crate::{backup::BackupArgs, output::Format};
+use channel::lanes;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -61,7 +66,7 @@ pub enum Command {
 	Balances(Balances),
 	/// Pay an agent once, without a channel.
 	Pay(Pay),
-	/// Open, settle and close payment channels.
+	/// Open, change, settle and close payment channels.
 	#[command(subcommand)]
 	Channel(Channel),
 	/// Call a paid URL: the body goes to standard output, what was paid to standard error.
@@ -226,83 +231,6 @@ pub struct Pay {
 	pub asset: InAsset,
 }
 
-/// Open, settle and close payment channels.
-#[derive(Debug, Subcommand)]
-pub enum Channel {
-	/// Open a channel to a payee.
-	Open {
-		/// Who will be paid: an address or the name of a key.
-		payee: String,
-		/// How much is locked for it, like 1.5.
-		#[arg(allow_hyphen_values = true)]
-		deposit: String,
-		/// How long the payee may still settle once you ask to close: 15m to 30d.
-		#[arg(long, default_value = "1h", value_name = "TIME")]
-		grace: String,
-		/// In what.
-		#[command(flatten)]
-		asset: InAsset,
-	},
-	/// List the channels of an account.
-	List {
-		/// An address or the name of a key; the key that signs unless given.
-		account: Option<String>,
-	},
-	/// Show one channel.
-	Show {
-		/// The channel's id, 32 bytes of hex.
-		id: String,
-	},
-	/// Lock more for a channel.
-	TopUp {
-		/// The channel's id.
-		id: String,
-		/// How much more, like 1.5.
-		#[arg(allow_hyphen_values = true)]
-		amount: String,
-	},
-	/// As the payer: ask to close; the payee has the grace period to settle.
-	RequestClose {
-		/// The channel's id.
-		id: String,
-	},
-	/// As the payer: keep the channel open after all.
-	CancelClose {
-		/// The channel's id.
-		id: String,
-	},
-	/// As the payee: settle the last voucher, close at once, give the rest back to the payer.
-	Close {
-		/// The channel's id.
-		id: String,
-		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
-		#[arg(long, value_name = "FILE")]
-		store: Option<PathBuf>,
-		/// Close although no voucher of this channel is here: what was not settled is given up.
-		#[arg(long)]
-		without_voucher: bool,
-	},
-	/// Close channels whose grace period is over; anyone may.
-	Finalize {
-		/// The channels' ids.
-		#[arg(required = true, num_args = 1..=64)]
-		ids: Vec<String>,
-	},
-	/// As the payee: settle what the vouchers in the store are worth.
-	Settle {
-		/// File of the gateway's vouchers; the one of `stoa serve` with this key unless given.
-		#[arg(long, value_name = "FILE")]
-		store: Option<PathBuf>,
-		/// Leave claims alone that add up to less, unless their channel closes; unless given, what does
-		/// not pay the fee of a settlement. 0 settles all.
-		#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
-		min_claim: Option<String>,
-		/// In what.
-		#[command(flatten)]
-		asset: InAsset,
-	},
-}
-
 /// Call a paid URL.
 #[derive(Args, Debug)]
 pub struct Call {
@@ -324,6 +252,16 @@ pub struct Call {
 	/// run of the command, so for each seller and each time that a channel has ended.
 	#[arg(long, value_name = "DEPOSIT", allow_hyphen_values = true)]
 	pub open: Option<String>,
+	/// How many lanes a channel has that --open opens: as many calls can be under way at a time.
+	#[arg(long, value_name = "N", requires = "open", value_parser = lanes())]
+	pub lanes: Option<u16>,
+	/// Velocity cap of a channel that --open opens, like 0.5/1h: see `stoa channel open`.
+	#[arg(long, value_name = "AMOUNT/BLOCKS", requires = "open", allow_hyphen_values = true)]
+	pub cap: Option<String>,
+	/// Have the seller open the channel that --open allows, by your authorisation: it sends the
+	/// transaction and pays its fee.
+	#[arg(long, requires = "open", conflicts_with_all = ["lanes", "cap"])]
+	pub authorize: bool,
 	/// When the deposit runs out, lock this much more, at most once for each run and within --budget.
 	#[arg(long, value_name = "AMOUNT", requires = "budget", allow_hyphen_values = true)]
 	pub top_up: Option<String>,
@@ -334,6 +272,19 @@ pub struct Call {
 	/// three times --max-price unless given.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub max_unanswered: Option<String>,
+	/// The most that calls may cost in --spend-period at one seller. What is signed counts, from the first
+	/// call with such a limit on.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub spend_per_seller: Option<String>,
+	/// As --spend-per-seller, at all sellers together.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub spend_in_all: Option<String>,
+	/// How long what was signed counts for --spend-per-seller and --spend-in-all.
+	#[arg(long, default_value = "1d", value_name = "TIME")]
+	pub spend_period: String,
+	/// Pay by ticks if the seller takes them: the first call costs a signature, those after it a hash.
+	#[arg(long)]
+	pub ticks: bool,
 	/// Seconds to wait for the answer.
 	#[arg(long, default_value_t = 60, value_name = "SECONDS")]
 	pub timeout: u64,
@@ -370,6 +321,38 @@ pub struct Serve {
 	/// pay the fee of a settlement at the start. 0 settles all.
 	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
 	pub min_claim: Option<String>,
+	/// Take vouchers only. Unless given, buyers who want it pay by ticks: one hash to check for each call
+	/// instead of a signature, and a larger settlement.
+	#[arg(long)]
+	pub no_ticks: bool,
+	/// What one tick is worth: the price unless given. It must divide the prices of all that this key sells.
+	#[arg(long, value_name = "AMOUNT", conflicts_with = "no_ticks", allow_hyphen_values = true)]
+	pub tick_value: Option<String>,
+	/// Open channels for buyers who have signed for a deposit of at least this much, and pay the fee of the
+	/// transaction for them; nobody's unless given.
+	#[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+	pub open_min: Option<String>,
+	/// How many such channels are opened within an hour, failed ones included: a bound on what strangers can
+	/// make you pay.
+	#[arg(long, default_value_t = 60, value_name = "N", requires = "open_min")]
+	pub opens_per_hour: u32,
+	/// The shortest grace period of channels that are taken: 15m to 30d.
+	#[arg(long, default_value = "15m", value_name = "TIME")]
+	pub min_grace: String,
+	/// How long a key that was replaced must stay valid, so that what it has signed can be settled.
+	#[arg(long, default_value = "1h", value_name = "TIME")]
+	pub settle_horizon: String,
+	/// Sell nothing once the node's best block has stayed the same for this long: it may be cut off. A chain
+	/// that makes blocks on demand only needs a long time here.
+	#[arg(long, default_value = "1m", value_name = "TIME")]
+	pub max_stall: String,
+	/// Serve metrics for Prometheus here, and take the operator's commands from this machine: settling, and
+	/// closing a channel. Not for the public: it tells what is earned.
+	#[arg(long, value_name = "ADDRESS")]
+	pub metrics: Option<String>,
+	/// Who settles while nobody is here.
+	#[command(flatten)]
+	pub backup: BackupArgs,
 	/// In what.
 	#[command(flatten)]
 	pub asset: InAsset,
@@ -434,6 +417,15 @@ mod tests {
 			"stoa nonsense",
 			"stoa call http://x",
 			"stoa call http://x --max-price 1 --top-up 1",
+			"stoa call http://x --max-price 1 --lanes 2",
+			"stoa call http://x --max-price 1 --open 1 --lanes 2 --authorize",
+			"stoa channel open b 1 --lanes 0",
+			"stoa channel open b 1 --lanes 257",
+			"stoa channel open b",
+			"stoa channel open b 1 --authorization 0x00",
+			"stoa channel close 0x00 --from http://x",
+			"stoa channel close 0x00 --with-consent --consent 0x00",
+			"stoa channel revoke-lane 0x00 -1",
 			"stoa demo --calls 0",
 			"stoa channel finalize",
 		] {
@@ -453,7 +445,16 @@ mod tests {
 			"stoa withdraw all",
 			"stoa balances",
 			"stoa pay b 1 --reference invoice-7",
-			"stoa channel open b 1 --grace 1h",
+			"stoa channel open b 1 --grace 1h --lanes 256 --cap 0.5/1h",
+			"stoa channel open --authorization 0x00",
+			"stoa channel authorize b 1 --valid 30m --to http://x",
+			"stoa channel rotate-key 0x00",
+			"stoa channel set-cap 0x00 none",
+			"stoa channel revoke-lane 0x00 3",
+			"stoa channel close 0x00 --with-consent --from http://x",
+			"stoa channel close 0x00 --consent 0x00 --max-unanswered 0.1",
+			"stoa channel consent 0x00 --valid 5m",
+			"stoa channel recover --seller http://x --seller http://y",
 			"stoa channel top-up 0x00 1",
 			"stoa channel request-close 0x00",
 			"stoa channel cancel-close 0x00",
@@ -462,7 +463,14 @@ mod tests {
 			"stoa channel settle --min-claim 0",
 			"stoa call http://x -X POST -d @file -H a:b -H c:d --max-price 0.1 --open 1",
 			"stoa call http://x --max-price 0.1 --top-up 1 --budget 10 --max-unanswered 0.2",
+			"stoa call http://x --max-price 0.1 --open 1 --lanes 8 --cap 0.5/1800 --ticks",
+			"stoa call http://x --max-price 0.1 --open 1 --authorize",
+			"stoa call http://x --max-price 0.1 --spend-per-seller 1 --spend-in-all 5 --spend-period 1h",
 			"stoa serve --upstream http://127.0.0.1:8080 --price 0.0001",
+			"stoa serve --upstream http://h --price 0.1 --no-ticks --metrics 127.0.0.1:9100 --max-stall 5m",
+			"stoa serve --upstream http://h --price 0.1 --tick-value 0.05 --open-min 1 --opens-per-hour 5",
+			"stoa serve --upstream http://h --price 0.1 --min-grace 1h --settle-horizon 2h",
+			"stoa serve --upstream http://x --price 1 --tower http://y:1 --backup-to-node --recover",
 			"stoa demo --calls 10 --consumers 2",
 		] {
 			assert!(parse(line).is_ok(), "{line}");

@@ -256,6 +256,11 @@ impl Context {
 		}
 	}
 
+	/// Where it is kept at which address the sellers were found that `account` has paid on `chain`.
+	pub fn sellers_file(&self, chain: &Chain, account: &AccountId) -> PathBuf {
+		self.store_path(chain, account, "sellers").with_extension("json")
+	}
+
 	fn store_path(&self, chain: &Chain, account: &AccountId, side: &str) -> PathBuf {
 		let genesis = hex::encode(chain.genesis().as_bytes());
 		let chain = genesis.get(..16).unwrap_or(&genesis).to_string();

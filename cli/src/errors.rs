@@ -89,7 +89,25 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Channels", "NotClosing") => "request it with `stoa channel request-close`",
 		("Channels", "GraceOver") => "end the channel with `stoa channel finalize`",
 		("Channels", "NothingToFinalize") => "`stoa channel show` says when each of them ends",
-		("Channels", "Expired" | "Stale") => "close it with --without-voucher",
+		("Channels", "Expired" | "Stale" | "AboveCap") => {
+			"nothing was given up; try again in some seconds, `stoa channel show` says what was settled"
+		},
+		("Channels", "LaneRevoked" | "UnknownLane") => "`stoa channel show` lists the lanes",
+		("Channels", "LanesOutOfBounds") => "choose --lanes from 1 to 256",
+		("Channels", "CapOutOfBounds") => {
+			"give an amount above 0 and a window of 1 block to 30d, like --cap 0.5/1h"
+		},
+		("Channels", "RotationRunning") => {
+			"`stoa channel show` says when the key before ends; `stoa channel request-close` is for a \
+			 second theft"
+		},
+		("Channels", "NonceNotNext" | "AuthorizationExpired") => {
+			"have the payer sign a new one with `stoa channel authorize`"
+		},
+		("Channels", "ConsentExpired" | "BelowSettled") => {
+			"ask the payee for a new one: `stoa channel close --with-consent`"
+		},
+		("Channels", "ClosedBySponsor") => "open another one with `stoa channel open`",
 		("Channels", "AboveDeposit") => "have the payer add to it with `stoa channel top-up`",
 		("Channels", "BadSignature") => "name the gateway's own store with --store",
 		("Referrals", "UnknownCode") => "check the code, or pass the address of who brought it",
@@ -142,6 +160,7 @@ impl From<PayError> for Failure {
 				Refusal::AboveMaxPrice { .. } => "raise --max-price if it is worth that much",
 				Refusal::DepositTooLow { .. } => "add to it with `stoa channel top-up`",
 				Refusal::Unanswered { .. } => "go on with a larger --max-unanswered",
+				Refusal::LaneRevoked { .. } => "every lane is revoked: open another channel",
 				_ => "nothing was signed; ask the seller",
 			},
 			PayError::UnknownChannel(_) => "try again: the command looks for it on the chain",
@@ -169,6 +188,12 @@ impl From<HttpError> for Failure {
 			HttpError::TooLarge { .. } => "ask the seller for less at a time",
 			HttpError::WrongChain { .. } => "name a node of the seller's chain with --node",
 			HttpError::Refused(_) => "nothing more was signed; try again, or ask the seller",
+			HttpError::Document(_) => "check that the address is a seller's",
+			HttpError::Disagreement(_) => "nothing was sent to the chain; ask the seller",
+			HttpError::ChannelGone { .. } => "`stoa channel list` shows what is open",
+			HttpError::NotOpened { .. } => {
+				"look for it with `stoa channel show` before you open another"
+			},
 			_ => "nothing was paid",
 		};
 		Self::new(error.to_string(), advice)

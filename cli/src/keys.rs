@@ -1,8 +1,12 @@
 //! The keys of this machine: one file for each name, readable by its owner alone.
 //!
-//! A name holds two keys that come from one secret: the account key (sr25519) signs extrinsics and
-//! consents, the voucher key (ed25519, derived with the path `//voucher`) signs vouchers. One
-//! mnemonic brings both back, here or in any other Substrate wallet.
+//! A name holds keys that come from one secret: the account key (sr25519) signs extrinsics and
+//! consents, voucher keys (ed25519, the first one derived with the path `//voucher`) sign vouchers. One
+//! mnemonic brings them all back, here or in any other Substrate wallet.
+
+mod vouchers;
+
+pub use vouchers::VoucherKeys;
 
 use crate::output::Failure;
 use serde::{Deserialize, Serialize};
@@ -22,9 +26,6 @@ use tempfile::NamedTempFile;
 /// Longest name of a key: shorter than any address, so that the two cannot be mixed up.
 const MAX_NAME: usize = 32;
 
-/// What is appended to a secret's path for its voucher key.
-const VOUCHER_PATH: &str = "//voucher";
-
 /// What a secret looks like.
 const SECRET_ADVICE: &str = "give a mnemonic of 12 to 24 words or a 32-byte seed in hex, with or \
 	without a path like //one";
@@ -39,7 +40,7 @@ struct KeyFile {
 	version: u32,
 	/// The account, as a check of the secret.
 	address: String,
-	/// The voucher key, as a check of the secret.
+	/// The first voucher key, as a check of the secret.
 	voucher_key: String,
 	/// The seed in hex, then the derivation path.
 	secret: String,
@@ -52,8 +53,10 @@ pub struct KeyPair {
 	pub name: String,
 	/// Signs extrinsics and consents.
 	pub account: AccountKey,
-	/// Signs vouchers.
+	/// Signs the vouchers of new channels: the newest of the voucher keys.
 	pub voucher: VoucherKey,
+	/// All voucher keys: a channel goes on with the one that it names.
+	pub vouchers: VoucherKeys,
 }
 
 impl KeyPair {
@@ -63,10 +66,18 @@ impl KeyPair {
 		let refuse = |error: &dyn std::fmt::Display| {
 			Failure::new(format!("the secret is not usable: {error}"), SECRET_ADVICE)
 		};
-		let account = AccountKey::from_uri(uri, Scheme::Sr25519).map_err(|e| refuse(&e))?;
-		let voucher = VoucherKey::from_uri(&format!("{uri}{VOUCHER_PATH}"), Scheme::Ed25519)
-			.map_err(|e| refuse(&e))?;
-		Ok(Self { name: name.into(), account, voucher })
+		// The seed once: to make it from a mnemonic takes longer than all keys that come from it.
+		let secret = seed_uri(uri)?;
+		let account = AccountKey::from_uri(&secret, Scheme::Sr25519).map_err(|e| refuse(&e))?;
+		let vouchers = VoucherKeys::new(secret);
+		let voucher = vouchers.get(0)?;
+		Ok(Self { name: name.into(), account, voucher, vouchers })
+	}
+
+	/// The pair whose new channels name the voucher key of this number.
+	fn at(self, number: u32) -> Result<Self, Failure> {
+		let voucher = self.vouchers.get(number)?;
+		Ok(Self { voucher, vouchers: self.vouchers.at(number), ..self })
 	}
 
 	/// A new secret that is kept nowhere but in the result.
@@ -98,7 +109,7 @@ impl KeyPair {
 		format_account(&self.account_id())
 	}
 
-	/// The voucher key as hex.
+	/// The newest voucher key as hex.
 	pub fn voucher_hex(&self) -> String {
 		key_hex(&self.voucher.key())
 	}
@@ -176,6 +187,33 @@ impl KeyRing {
 		Ok(self.dir.join(format!("{name}.json")))
 	}
 
+	/// Where the number of the newest voucher key of `account` is. No name of a key is as long.
+	fn newest_path(&self, account: &AccountId) -> PathBuf {
+		let account: &[u8] = account.as_ref();
+		self.dir.join(format!("{}.voucher", hex::encode(account)))
+	}
+
+	/// The pair with what is remembered of its newest voucher key.
+	fn current(&self, pair: KeyPair) -> Result<KeyPair, Failure> {
+		let newest = vouchers::read_newest(&self.newest_path(&pair.account_id()))?;
+		pair.at(newest)
+	}
+
+	/// Remember that the voucher key of this number is in use, so that new channels name no older one.
+	///
+	/// # Errors
+	///
+	/// When there are no keys of such a number, or it cannot be written down.
+	pub fn use_voucher(&self, pair: &KeyPair, number: u32) -> Result<KeyPair, Failure> {
+		let current = self.current(pair.clone())?;
+		if number <= current.vouchers.newest() {
+			return Ok(current);
+		}
+		let raised = current.at(number)?;
+		vouchers::write_newest(&self.newest_path(&pair.account_id()), number)?;
+		Ok(raised)
+	}
+
 	/// Make a new secret under `name`; returns its mnemonic, which is stored nowhere.
 	///
 	/// # Errors
@@ -218,7 +256,7 @@ impl KeyRing {
 		};
 		let text = serde_json::to_vec_pretty(&file).map_err(io::Error::other);
 		match text.and_then(|text| write_private(&path, &text)) {
-			Ok(()) => Ok(pair),
+			Ok(()) => self.current(pair),
 			Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::new(
 				format!("there is a key named `{name}` already"),
 				"choose another name; keys are never overwritten",
@@ -270,7 +308,7 @@ impl KeyRing {
 		if pair.address() != file.address || pair.voucher_hex() != file.voucher_key {
 			return Err(damaged("the secret makes another key than the file says"));
 		}
-		Ok(Some(pair))
+		self.current(pair).map(Some)
 	}
 
 	/// The key that `name` means: a stored one, or a development key when it starts with `//`.
@@ -280,7 +318,7 @@ impl KeyRing {
 	/// When there is no such key.
 	pub fn get(&self, name: &str) -> Result<KeyPair, Failure> {
 		if name.starts_with("//") {
-			return KeyPair::development(name);
+			return self.current(KeyPair::development(name)?);
 		}
 		self.find(name)?.ok_or_else(|| {
 			Failure::new(
@@ -477,6 +515,30 @@ mod tests {
 			assert!(ring.import("x", secret).is_err(), "{secret}");
 		}
 		assert!(ring.names().unwrap().is_empty());
+	}
+
+	#[test]
+	fn the_newest_voucher_key_should_be_remembered_and_never_be_an_older_one() {
+		let (home, ring) = ring();
+		let (made, mnemonic) = ring.create("alpha").unwrap();
+		let next = ring.use_voucher(&made, 1).unwrap();
+		assert_ne!(next.voucher.key(), made.voucher.key());
+		assert_eq!(ring.find("alpha").unwrap().unwrap().voucher.key(), next.voucher.key());
+		assert_eq!(ring.use_voucher(&made, 0).unwrap().vouchers.newest(), 1);
+		// It is the account's, whatever its name.
+		let again = ring.import("beta", &mnemonic).unwrap();
+		assert_eq!(again.voucher.key(), next.voucher.key());
+		assert_eq!(ring.names().unwrap(), ["alpha", "beta"]);
+		// Elsewhere nothing is known of it, but the key is found.
+		let (_elsewhere, other) = self::ring();
+		let there = other.import("alpha", &mnemonic).unwrap();
+		assert_eq!(there.voucher.key(), made.voucher.key());
+		assert_eq!(there.vouchers.find(&next.voucher.key()).unwrap().0, 1);
+		// Development keys have no file of their own, but voucher keys all the same.
+		let alice = ring.use_voucher(&ring.get("//Alice").unwrap(), 3).unwrap();
+		assert_eq!(ring.get("//Alice").unwrap().voucher.key(), alice.voucher.key());
+		let account: &[u8] = &<[u8; 32]>::from(made.account_id());
+		assert!(home.path().join(format!("keys/{}.voucher", hex::encode(account))).is_file());
 	}
 
 	#[test]

@@ -5,6 +5,7 @@
 )]
 
 mod amount;
+mod backup;
 mod cli;
 mod commands;
 mod context;
@@ -13,6 +14,7 @@ mod errors;
 mod fees;
 mod keys;
 mod output;
+mod paying;
 mod settling;
 mod signals;
 mod time;
@@ -81,7 +83,10 @@ async fn run(context: Context, command: Command) -> Result<Outcome, Failure> {
 		Command::Withdraw(args) => commands::money::withdraw(context, args).await?,
 		Command::Balances(args) => commands::money::balances(context, args).await?,
 		Command::Pay(args) => commands::money::pay(context, args).await?,
-		Command::Channel(command) => commands::channel::run(context, command).await?,
+		Command::Channel(command) => {
+			let (report, failure) = commands::channel::run(context, command).await?;
+			return Ok(Outcome { report: Some(report), failure });
+		},
 		Command::Call(args) => commands::call::run(context, args).await?,
 		Command::Serve(args) => commands::serve::run(context, args).await?,
 		Command::Demo(args) => {

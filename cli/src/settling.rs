@@ -10,6 +10,7 @@ use crate::{
 };
 use futures::{future::BoxFuture, stream, FutureExt, StreamExt, TryStreamExt};
 use serde_json::{json, Value};
+use sp_runtime::Permill;
 use std::{
 	path::Path,
 	sync::{
@@ -19,9 +20,11 @@ use std::{
 	time::Duration,
 };
 use stoa_client::{
+	agreement::SignedOpen,
 	chain::{
-		calls, to_hex, At, BlockRef, Call, Chain, ChainError, ChainView, ChannelInfo, MarketEvent,
-		PayeeChain, SettleOutcome, SignedChain, SubmitOptions, Submitted,
+		calls, opening_call, to_hex, At, BlockRef, Call, Chain, ChainError, ChainView, ChannelInfo,
+		MarketEvent, OpeningChain, PairView, PayeeChain, Prospect, SettleOutcome, SignedChain,
+		SubmitOptions, Submitted,
 	},
 	keys::format_account,
 	settle::SettleReport,
@@ -29,7 +32,7 @@ use stoa_client::{
 	voucher::LaneKey,
 };
 use stoa_primitives::{
-	channel::{ChannelId, Item, Proof},
+	channel::{ChannelId, Item, Proof, MAX_BATCH},
 	keys::KeySignature,
 	money::MIN_PROVIDER_RATE,
 	AccountId, AssetId, Balance, BlockNumber, H256,
@@ -224,6 +227,10 @@ impl ChainView for Till {
 		self.chain.genesis()
 	}
 
+	fn caught_up(&self) -> BoxFuture<'_, Result<bool, ChainError>> {
+		ChainView::caught_up(&self.chain)
+	}
+
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
 		async move { self.see(&self.reading, self.chain.block(at).await) }.boxed()
 	}
@@ -269,11 +276,46 @@ impl PayeeChain for Till {
 	}
 }
 
-/// A settlement of one claim, to ask what such a thing costs.
-pub fn sample() -> Call {
+/// A claim, to ask what its settlement costs.
+pub fn sample_item() -> Item {
 	let proof =
 		Proof::Voucher { cumulative: 1, valid_until: 0, signature: KeySignature::Ed25519([0; 64]) };
-	calls::settle_batch(vec![Item { channel: [0; 32], lane: 0, capture: None, proof }])
+	Item { channel: [0; 32], lane: 0, capture: None, proof }
+}
+
+/// A settlement of so many claims, of as many channels.
+fn samples(claims: u32) -> Call {
+	let item = |n: u32| {
+		let mut item = sample_item();
+		for (to, from) in item.channel.iter_mut().zip(n.to_be_bytes()) {
+			*to = from;
+		}
+		item
+	};
+	calls::settle_batch((0..claims.clamp(1, MAX_BATCH)).map(item).collect())
+}
+
+impl PairView for Till {
+	fn prospect(
+		&self,
+		payer: AccountId,
+		payee: AccountId,
+		asset: AssetId,
+	) -> BoxFuture<'_, Result<Prospect, ChainError>> {
+		self.chain.prospect(payer, payee, asset)
+	}
+}
+
+impl OpeningChain for Till {
+	fn open_authorized(&self, signed: SignedOpen) -> BoxFuture<'_, Result<Submitted, ChainError>> {
+		async move { self.signed(&opening_call(&signed)).await?.open_authorized(signed).await }
+			.boxed()
+	}
+}
+
+/// A settlement of one claim, to ask what such a thing costs.
+pub fn sample() -> Call {
+	samples(1)
 }
 
 /// What a settlement of one claim costs now, in native units.
@@ -282,18 +324,41 @@ pub fn sample() -> Call {
 ///
 /// When the node cannot be asked.
 pub async fn quote(chain: &Chain, key: &KeyPair) -> Result<Balance, ChainError> {
-	chain.quote_fee(&sample(), &key.account, &SubmitOptions::default()).await
+	fee_of(chain, key, 1).await
 }
 
-/// The least claim in `asset` of which the provider's share pays a fee of `native` units, whatever the
-/// schedule; 0 when the chain cannot compare the two.
+/// What a settlement of so many claims costs now, in native units; of more than fit into one, the largest.
+///
+/// # Errors
+///
+/// When the node cannot be asked.
+pub async fn fee_of(chain: &Chain, key: &KeyPair, claims: usize) -> Result<Balance, ChainError> {
+	let claims = u32::try_from(claims).unwrap_or(MAX_BATCH);
+	chain.quote_fee(&samples(claims), &key.account, &SubmitOptions::default()).await
+}
+
+/// The least claim in `asset` that is settled for free, when the fee would be `native` units: the
+/// platform's share covers it. Under a schedule that gives the platform nothing, the least of which the
+/// provider's share pays the fee. 0 when the chain cannot compare the two.
 ///
 /// # Errors
 ///
 /// When the node cannot be asked.
 pub async fn worth(chain: &Chain, native: Balance, asset: &AssetId) -> Result<Balance, ChainError> {
-	let fee = in_asset(chain, native, asset).await?;
-	Ok(MIN_PROVIDER_RATE.saturating_reciprocal_mul_ceil(fee.unwrap_or(0)))
+	let fee = in_asset(chain, native, asset).await?.unwrap_or(0);
+	let current = chain.current_schedule(At::Best).await?;
+	let platform = chain.schedule(current, At::Best).await?.map(|schedule| schedule.platform());
+	Ok(least(fee, platform.unwrap_or_default()))
+}
+
+/// The least claim that is worth a fee, when the platform gets this rate of it.
+fn least(fee: Balance, platform: Permill) -> Balance {
+	match (fee, platform == Permill::zero()) {
+		(0, _) => 0,
+		(_, true) => MIN_PROVIDER_RATE.saturating_reciprocal_mul_ceil(fee),
+		// The share has to be more than the fee, not as much.
+		(_, false) => platform.saturating_reciprocal_mul_ceil(fee.saturating_add(1)),
+	}
 }
 
 /// Open the store of what `payee` has accepted in `asset`, made if it is not there.
@@ -383,8 +448,8 @@ pub async fn report_settled(
 	}
 	if left > 0 && min_claim > 0 {
 		report.push_line(&format!(
-			"Claims that add up to less than {} wait, unless their channel closes: the fee would take \
-			 them. --min-claim 0 settles all.",
+			"Claims that add up to less than {} wait, unless their channel closes: only from there on \
+			 is settling free. --min-claim 0 settles all.",
 			unit.show(min_claim)
 		));
 	}
@@ -449,6 +514,19 @@ mod tests {
 		let sums = Sums::of(&report, &PAYEE);
 		assert_eq!((sums.batches, sums.gross, sums.received), (3, 300, 170));
 		assert_eq!(sums.fees, [(asset, 14), (None, 7)]);
+	}
+
+	#[test]
+	fn claims_should_be_worth_their_fee_when_the_share_of_the_platform_is_more() {
+		let tenth = Permill::from_percent(10);
+		for fee in [1, 9, 10, 382, 1_000_000] {
+			let claim = least(fee, tenth);
+			assert!(tenth.mul_floor(claim) > fee, "{fee} {claim}");
+			assert!(tenth.mul_floor(claim - 1) <= fee, "{fee} {claim}");
+		}
+		assert_eq!(least(0, tenth), 0);
+		assert_eq!(least(80, Permill::zero()), 100);
+		assert_eq!(least(Balance::MAX, tenth), Balance::MAX);
 	}
 
 	#[test]

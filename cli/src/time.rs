@@ -1,7 +1,9 @@
 //! Spans of time as people write them, in blocks of the chain.
 
 use crate::output::Failure;
-use std::time::Duration;
+use serde_json::{json, Value};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stoa_client::payment::format_time;
 use stoa_primitives::{BlockNumber, BLOCK_MILLIS};
 
 /// The span that `text` names: a whole number and one of `s`, `m`, `h`, `d`.
@@ -58,9 +60,78 @@ pub fn show_blocks(blocks: BlockNumber) -> String {
 	}
 }
 
+/// Seconds since 1970.
+pub fn seconds_now() -> u64 {
+	SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What time it is when the chain is at a block, so that other blocks have a time too.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+	now: BlockNumber,
+	/// Since 1970.
+	seconds: u64,
+}
+
+impl Clock {
+	/// The chain is at block `now` at this moment.
+	pub fn at(now: BlockNumber) -> Self {
+		Self { now, seconds: seconds_now() }
+	}
+
+	/// The block that the chain is at.
+	pub fn now(&self) -> BlockNumber {
+		self.now
+	}
+
+	/// The block `blocks` from now.
+	pub fn after(&self, blocks: BlockNumber) -> BlockNumber {
+		self.now.saturating_add(blocks)
+	}
+
+	/// When `block` is made, or was, if the chain keeps its pace.
+	fn time(&self, block: BlockNumber) -> String {
+		let span = |blocks: BlockNumber| u64::from(blocks).saturating_mul(BLOCK_MILLIS) / 1_000;
+		format_time(match block.checked_sub(self.now) {
+			Some(left) => self.seconds.saturating_add(span(left)),
+			None => self.seconds.saturating_sub(span(self.now.saturating_sub(block))),
+		})
+	}
+
+	/// A block for people, with how far away it is and when that is.
+	pub fn show(&self, block: BlockNumber) -> String {
+		let time = self.time(block);
+		match block.checked_sub(self.now) {
+			Some(left) if left > 0 => format!("block {block}, in {} ({time})", show_blocks(left)),
+			_ => format!("block {block}, reached ({time})"),
+		}
+	}
+
+	/// A block for programs.
+	pub fn json(&self, block: BlockNumber) -> Value {
+		json!({
+			"block": block,
+			"blocks_left": block.saturating_sub(self.now),
+			"time": self.time(block),
+		})
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn blocks_should_have_a_distance_and_a_time() {
+		let clock = Clock { now: 100, seconds: 1_704_067_199 };
+		assert_eq!(clock.show(130), "block 130, in 1 m (2024-01-01T00:00:59Z)");
+		assert_eq!(clock.show(100), "block 100, reached (2023-12-31T23:59:59Z)");
+		assert_eq!(clock.show(70), "block 70, reached (2023-12-31T23:58:59Z)");
+		let json = json!({ "block": 130, "blocks_left": 30, "time": "2024-01-01T00:00:59Z" });
+		assert_eq!(clock.json(130), json);
+		assert_eq!(clock.json(70)["blocks_left"], 0);
+		assert_eq!(Clock { now: u32::MAX, seconds: 0 }.after(1), u32::MAX);
+	}
 
 	#[test]
 	fn spans_should_be_read_in_every_unit() {

@@ -268,7 +268,13 @@ mod tests {
 
 	fn rules() -> Rules {
 		let payee = account("//Payee").account();
-		Rules { payee, asset: fake::ASSET, min_grace: 450, settle_horizon: 100 }
+		Rules {
+			payee,
+			asset: fake::ASSET,
+			min_grace: 450,
+			settle_horizon: 100,
+			accept_expiring: true,
+		}
 	}
 
 	fn terms() -> OpenTerms {

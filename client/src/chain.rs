@@ -9,6 +9,7 @@ pub mod calls;
 mod error;
 mod events;
 mod online;
+mod opening;
 mod state;
 mod submit;
 mod view;
@@ -22,6 +23,7 @@ pub use self::{
 	error::{ChainError, DispatchFailure},
 	events::{EventRecord, MarketEvent},
 	online::{Chain, ConnectOptions},
+	opening::{opening_call, OpeningChain, PairView, Prospect},
 	submit::{FeeAsset, FeePaid, SignedChain, SubmitOptions, Submitted, Wait},
 	view::{ChainView, Claim, PayeeChain, PayerChain, SettleOutcome, Skip},
 };

@@ -5,7 +5,7 @@
 //! chain, a payee beyond the allowed ones, or a price above the limit from a challenge: what does not
 //! fit is an error that says so.
 //!
-//! A voucher counts as used up when a receipt comes back that fits. Without one (the service failed,
+//! A payment counts as used up when a receipt comes back that fits. Without one (the service failed,
 //! the connection broke) the next call sends the same voucher again. A payee that then says that it
 //! was used is believed, up to [`Policy::max_unanswered`](crate::payer::Policy::max_unanswered) over
 //! the life of a channel: one that takes vouchers and does not answer gets no more than that.
@@ -14,42 +14,60 @@
 //! request is repeated once with a [`ChannelProof`](crate::payment::ChannelProof), and the payee then
 //! shows the highest voucher that it has.
 
+//!
+//! # Ticks
+//!
+//! With [`HttpPolicy::ticks`], a payee that takes ticks is paid by them: it then checks one hash for each
+//! call, not a signature. A commitment is sent until a tick of it has bought an answer, and again when the
+//! payee says that it does not know it. A payee that does not take a tick is paid by voucher from then on.
+
+mod agreements;
+mod call;
 mod payees;
 
+pub use agreements::{address_of, ask_consent, ask_open, terms_of, Opener};
 pub use payees::HttpPayees;
 
 use crate::{
-	chain::{to_hex, At, ChainError, ChainView, Phase},
+	agreement::Disagreement,
+	chain::{to_hex, At, ChainError, ChainView},
 	keys::format_account,
 	payer::{
 		top_up::{Funder, TopUpError},
-		PayError, Payer, Payment, Refusal,
+		PayError, Payer, Payment, Refusal, TickTerms,
 	},
 	payment::{
-		chain_id, parse_challenges, request_hash, response_hash, Challenge, ChannelProof,
-		CodecError, Credential, PaymentReceipt, PaymentRequest, Problem, ProblemType, PROOF_HEADER,
-		RECEIPT_HEADER,
+		chain_id, parse_challenges, Challenge, ChannelProof, CodecError, Credential,
+		PaymentReceipt, PaymentRequest, Problem, PROOF_HEADER,
 	},
+	voucher::LaneKey,
 };
+use call::PaidCall;
 use futures::StreamExt;
 use reqwest::{
 	header::{HeaderMap, HeaderName, HeaderValue, AUTHORIZATION, WWW_AUTHENTICATE},
 	Method, StatusCode, Url,
 };
 use std::{
-	collections::HashMap,
+	collections::{HashMap, HashSet},
 	sync::{
 		atomic::{AtomicBool, Ordering},
-		Arc, Mutex, PoisonError,
+		Arc, Mutex, MutexGuard, PoisonError,
 	},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use stoa_primitives::{
-	channel::ChannelId, AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS, H256,
+	channel::ChannelId,
+	tick::{Tick, MAX_TICKS},
+	AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS, H256,
 };
 
 /// How many challenges are remembered.
 const MAX_CHALLENGES: usize = 1_024;
+
+/// Largest answer that is a document about channels, in bytes: some kilobytes for each lane that there can
+/// be.
+const MAX_DOCUMENT: usize = 1_024 * 1_024;
 
 /// A challenge is not used in its last seconds, so that it is still good when it arrives.
 const EXPIRY_MARGIN: u64 = 5;
@@ -71,10 +89,13 @@ pub struct HttpPolicy {
 	pub timeout: Duration,
 	/// Largest answer, in bytes.
 	pub max_body: usize,
+	/// Whether payees that take ticks are paid by them. Worth it for a client that makes many calls: the
+	/// first one on each lane costs a signature and a thousand hashes.
+	pub ticks: bool,
 }
 
 impl HttpPolicy {
-	/// At most `max_price` per call, thirty seconds, 16 MiB.
+	/// At most `max_price` per call, by voucher, thirty seconds, 16 MiB.
 	pub fn new(max_price: Balance) -> Self {
 		Self {
 			max_price,
@@ -82,6 +103,7 @@ impl HttpPolicy {
 			payees: None,
 			timeout: Duration::from_secs(30),
 			max_body: 16 * 1_024 * 1_024,
+			ticks: false,
 		}
 	}
 }
@@ -174,9 +196,39 @@ pub enum HttpError {
 	/// The chain could not be read.
 	#[error(transparent)]
 	Chain(#[from] ChainError),
-	/// The payee does not accept the voucher, and says why.
-	#[error("the payee refuses the voucher: {} ({})", .0.title, .0.detail.as_deref().unwrap_or(""))]
+	/// The payee refuses, and says why.
+	#[error("the payee refuses: {} ({})", .0.title, .0.detail.as_deref().unwrap_or(""))]
 	Refused(Box<Problem>),
+	/// What the payee has sent is not the document that it should be.
+	#[error("the payee's answer cannot be read: {0}")]
+	Document(String),
+	/// What the payee has signed is not what was agreed.
+	#[error("the payee has signed something else: {0}")]
+	Disagreement(#[from] Disagreement),
+	/// The channel has ended.
+	#[error("channel {} is not there, or no more", to_hex(channel))]
+	ChannelGone {
+		/// The channel.
+		channel: ChannelId,
+	},
+	/// The payee was to open this channel, and it is not there yet. It may be opened later, until the
+	/// authorisation expires.
+	#[error(
+		"channel {} is not final yet: look for it before authorising another",
+		to_hex(channel)
+	)]
+	NotOpened {
+		/// The channel.
+		channel: ChannelId,
+	},
+	/// Another channel would lock more than the opener may lock in all.
+	#[error("a channel with {deposit} does not fit what is left to lock, {left}")]
+	OpeningBudget {
+		/// What it would lock.
+		deposit: Balance,
+		/// What may still be locked.
+		left: Balance,
+	},
 }
 
 /// A request that can be sent more than once.
@@ -244,7 +296,15 @@ struct Inner {
 	chain: Arc<dyn ChainView>,
 	policy: HttpPolicy,
 	funder: Option<Funder>,
+	opener: Option<Opener>,
+	/// What openings have locked so far. Held while a channel is opened: calls that find none at the same
+	/// time need one only.
+	locked: tokio::sync::Mutex<Balance>,
 	challenges: Mutex<HashMap<String, Challenge>>,
+	/// The root of the commitment that the payee is known to have, on each lane.
+	shown: Mutex<HashMap<LaneKey, Tick>>,
+	/// Channels on which a tick was not taken.
+	by_voucher: Mutex<HashSet<ChannelId>>,
 	/// Whether the chain is known to be the one that the payer's store was written for.
 	verified: AtomicBool,
 }
@@ -265,7 +325,7 @@ impl PaidClient {
 		chain: Arc<dyn ChainView>,
 		policy: HttpPolicy,
 	) -> Result<Self, HttpError> {
-		Self::build(payer, chain, policy, None)
+		Self::with_funding(payer, chain, policy, None, None)
 	}
 
 	/// As [`PaidClient::new`], and channels are topped up by `funder` when little is left of them.
@@ -279,14 +339,21 @@ impl PaidClient {
 		policy: HttpPolicy,
 		funder: Funder,
 	) -> Result<Self, HttpError> {
-		Self::build(payer, chain, policy, Some(funder))
+		Self::with_funding(payer, chain, policy, Some(funder), None)
 	}
 
-	fn build(
+	/// As [`PaidClient::with_funder`], and `opener` has sellers open channels by authorisation to which there
+	/// are none.
+	///
+	/// # Errors
+	///
+	/// As [`PaidClient::new`].
+	pub fn with_funding(
 		payer: Payer,
 		chain: Arc<dyn ChainView>,
 		policy: HttpPolicy,
 		funder: Option<Funder>,
+		opener: Option<Opener>,
 	) -> Result<Self, HttpError> {
 		if payer.genesis() != chain.genesis() {
 			return Err(HttpError::WrongChain {
@@ -294,15 +361,19 @@ impl PaidClient {
 				actual: chain.genesis(),
 			});
 		}
-		// No redirects: a redirect must not decide who sees a voucher.
-		let http = reqwest::Client::builder()
-			.redirect(reqwest::redirect::Policy::none())
-			.timeout(policy.timeout)
-			.build()
-			.map_err(transport)?;
-		let challenges = Mutex::default();
-		let verified = AtomicBool::new(false);
-		Ok(Self(Arc::new(Inner { http, payer, chain, policy, funder, challenges, verified })))
+		Ok(Self(Arc::new(Inner {
+			http: agreements::client(policy.timeout)?,
+			payer,
+			chain,
+			policy,
+			funder,
+			opener,
+			locked: tokio::sync::Mutex::default(),
+			challenges: Mutex::default(),
+			shown: Mutex::default(),
+			by_voucher: Mutex::default(),
+			verified: AtomicBool::new(false),
+		})))
 	}
 
 	/// The payer behind this client.
@@ -384,111 +455,48 @@ impl PaidClient {
 		let terms = challenge.terms()?;
 		self.check(&terms)?;
 		self.verify_chain().await?;
-		let Some(channel) = self.0.payer.find(&terms.payee, &terms.asset) else {
-			return Err(missing(terms));
-		};
+		let channel = self.channel(&request, &terms).await?;
 		if let Some(funder) = &self.0.funder {
 			match funder.ensure(&channel, terms.amount, now()).await {
 				// What there is may do all the same; if not, the payment says what is missing.
-				Ok(_) | Err(TopUpError::Refused(_)) => {},
+				Ok(_) | Err(TopUpError::Refused(_) | TopUpError::OtherAsset { .. }) => {},
 				Err(TopUpError::Payer(error)) => return Err(error.into()),
 				Err(TopUpError::Store(error)) => return Err(PayError::Store(error).into()),
 				Err(TopUpError::Chain(error)) => return Err(error.into()),
 			}
 		}
-		let payment = self.pay(&channel, terms.amount).await?;
-		self.call(&request, challenge, terms, payment).await
+		let payment = self.pay(&channel, &terms).await?;
+		PaidCall::new(self, &request, challenge, terms, payment).run().await
 	}
 
-	/// Sends the voucher; puts a stale challenge or a stale voucher right at most once each.
-	async fn call(
+	/// A channel to the payee of `terms`, opened by authorisation if there is none and that is possible.
+	async fn channel(
 		&self,
 		request: &Prepared,
-		mut challenge: Challenge,
-		mut terms: PaymentRequest,
-		mut payment: Payment,
-	) -> Result<PaidResponse, HttpError> {
-		let (mut renewed, mut corrected, mut waited) = (false, false, false);
-		let mut proof = None;
-		loop {
-			let credential = Credential::new(challenge.clone(), *payment.proof());
-			let reply = self.exchange(request, Some(&credential), proof.as_ref()).await?;
-			if let Some(header) = reply.headers.get(RECEIPT_HEADER) {
-				let receipt = self.receipt(header, request, &reply, &terms, &payment);
-				return Ok(paid(reply, payment, receipt));
-			}
-			let Some(problem) = problem(&reply) else { return Ok(unpaid(reply)) };
-			let stale_voucher = problem.is(ProblemType::InsufficientVoucher)
-				|| problem.is(ProblemType::VoucherUsed);
-			let last = match stale_voucher && !corrected {
-				true => problem.last()?,
-				false => None,
-			};
-			if let Some(last) = last {
-				let channel = payment.lane().channel;
-				payment = payment.correct(&last).await.map_err(|e| short(channel, e))?;
-				corrected = true;
-			} else if problem.is(ProblemType::InsufficientVoucher) && proof.is_none() && !corrected
-			{
-				let channel = payment.lane().channel;
-				proof = Some(self.0.payer.prove(&channel, now())?);
-			} else if problem.is(ProblemType::InvalidChallenge) && !renewed {
-				let (fresh, fresh_terms) = offer(&reply)?;
-				self.check(&fresh_terms)?;
-				if fresh_terms.payee != terms.payee
-					|| fresh_terms.asset != terms.asset
-					|| fresh_terms.amount != terms.amount
-				{
-					// The price has changed: what was signed no longer fits. The next call asks anew.
-					self.forget(request);
-					return Err(HttpError::Refused(Box::new(problem)));
-				}
-				challenge = self.remember(request, fresh);
-				terms = fresh_terms;
-				renewed = true;
-			} else if problem.is(ProblemType::AmountExceedsDeposit) {
-				// The shortfall is computed from what was signed and what the chain says, not taken from
-				// the payee, which might ask for anything.
-				let channel = payment.lane().channel;
-				let info = self.0.chain.channel(channel, At::Finalized).await?;
-				self.0.payer.observe(&channel, info.as_ref());
-				let mut known = self.0.payer.channels().into_iter();
-				let shortfall = known
-					.find(|known| known.id == channel)
-					.map_or(0, |known| known.signed.saturating_sub(known.deposit));
-				if shortfall == 0 && !waited {
-					// Topped up a moment ago: the payee reads a channel again only after a while.
-					tokio::time::sleep(TOP_UP_SEEN).await;
-					waited = true;
-					continue;
-				}
-				return Err(match shortfall {
-					0 => HttpError::Refused(Box::new(problem)),
-					_ => HttpError::TopUpNeeded { channel, shortfall },
-				});
-			} else if problem.is(ProblemType::ChannelNotFound)
-				|| problem.is(ProblemType::ChannelUnusable)
-			{
-				// The chain is asked, not believed to be as the payee says: a channel that is not open
-				// is passed over from now on, so that the caller can go on with another.
-				let channel = payment.lane().channel;
-				let info = self.0.chain.channel(channel, At::Finalized).await?;
-				self.0.payer.observe(&channel, info.as_ref());
-				return Err(match info {
-					Some(info) if info.phase == Phase::Open => {
-						HttpError::Refused(Box::new(problem))
-					},
-					_ => missing(terms),
-				});
-			} else if reply.status == StatusCode::PAYMENT_REQUIRED
-				|| reply.status == StatusCode::CONFLICT
-			{
-				self.forget(request);
-				return Err(HttpError::Refused(Box::new(problem)));
-			} else {
-				return Ok(unpaid(reply));
-			}
+		terms: &PaymentRequest,
+	) -> Result<ChannelId, HttpError> {
+		let Inner { http, payer, opener, locked, .. } = self.0.as_ref();
+		let find = || payer.find(&terms.payee, &terms.asset);
+		if let Some(channel) = find() {
+			return Ok(channel);
 		}
+		let Some(opener) = opener.as_ref().filter(|opener| opener.suits(terms)) else {
+			return Err(missing(terms.clone()));
+		};
+		let mut locked = locked.lock().await;
+		if let Some(channel) = find() {
+			return Ok(channel);
+		}
+		let left = opener.budget.saturating_sub(*locked);
+		let deposit = opener.deposit;
+		*locked = match locked.checked_add(deposit).filter(|_| deposit <= left) {
+			Some(locked) => locked,
+			None => return Err(HttpError::OpeningBudget { deposit, left }),
+		};
+		let address = request.url.origin().ascii_serialization();
+		let info = opener.open(http, &address, terms).await?;
+		payer.add_channel(&info, opener.voucher.clone()).await?;
+		Ok(info.id)
 	}
 
 	/// Makes sure, before the first voucher, that the payer's store is of this life of the chain.
@@ -506,19 +514,30 @@ impl PaidClient {
 
 	/// Signs, on a lane that is free, and reads the channel again if its deposit or its cap does not
 	/// suffice: it may have been topped up, or more was settled.
-	async fn pay(&self, channel: &ChannelId, price: Balance) -> Result<Payment, HttpError> {
+	async fn pay(&self, channel: &ChannelId, terms: &PaymentRequest) -> Result<Payment, HttpError> {
 		let Inner { payer, chain, .. } = self.0.as_ref();
-		match payer.pay_any(channel, price, None).await {
+		let (price, ticks) = (terms.amount, self.ticks(channel, terms));
+		match payer.pay_any(channel, price, ticks).await {
 			Err(PayError::Refused(Refusal::DepositTooLow { .. } | Refusal::AboveCap { .. })) => {
 				payer.note_block(chain.block(At::Best).await?.number);
 				let info = chain.channel(*channel, At::Finalized).await?;
 				if let Some(info) = info {
 					payer.observe(channel, Some(&info));
 				}
-				payer.pay_any(channel, price, None).await.map_err(|error| short(*channel, error))
+				payer.pay_any(channel, price, ticks).await.map_err(|error| short(*channel, error))
 			},
 			other => Ok(other?),
 		}
+	}
+
+	/// How to pay by ticks, if both sides want it and the price is a whole number of them: with a part of
+	/// one, more would be allowed than the call costs.
+	fn ticks(&self, channel: &ChannelId, terms: &PaymentRequest) -> Option<TickTerms> {
+		let value = terms.tick_value.filter(|_| self.0.policy.ticks)?;
+		let whole = terms.amount.checked_rem(value)? == 0;
+		let few = terms.amount.checked_div(value)? <= MAX_TICKS.into();
+		let taken = !locked(&self.0.by_voucher).contains(channel);
+		(whole && few && taken).then(|| TickTerms::new(value))
 	}
 
 	fn check(&self, terms: &PaymentRequest) -> Result<(), HttpError> {
@@ -543,31 +562,6 @@ impl PaidClient {
 			});
 		}
 		Ok(())
-	}
-
-	/// The receipt, if it is what it must be for this exchange.
-	fn receipt(
-		&self,
-		header: &HeaderValue,
-		request: &Prepared,
-		reply: &Reply,
-		terms: &PaymentRequest,
-		payment: &Payment,
-	) -> Option<PaymentReceipt> {
-		let receipt = PaymentReceipt::parse(header.to_str().ok()?).ok()?;
-		let payload = receipt.payload().ok()?;
-		let at = payment.lane();
-		let asked = request_hash(request.method.as_str(), &request.path_and_query(), &request.body);
-		let fits = payload.channel == at.channel
-			&& payload.lane == at.lane
-			&& payload.cumulative == payment.proof().amount()
-			&& payload.request == asked
-			&& payload.response == response_hash(reply.status.as_u16(), &reply.body)
-			&& receipt.verify(&terms.payee, self.0.payer.domain());
-		if !fits {
-			tracing::warn!(reference = receipt.reference, "the payee's receipt does not fit");
-		}
-		fits.then_some(receipt)
 	}
 
 	async fn exchange(
@@ -612,13 +606,13 @@ impl PaidClient {
 	}
 
 	fn remembered(&self, request: &Prepared) -> Option<Challenge> {
-		let challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+		let challenges = locked(&self.0.challenges);
 		let soon = now().saturating_add(EXPIRY_MARGIN);
 		challenges.get(&request.resource()).filter(|challenge| !challenge.is_expired(soon)).cloned()
 	}
 
 	fn remember(&self, request: &Prepared, challenge: Challenge) -> Challenge {
-		let mut challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+		let mut challenges = locked(&self.0.challenges);
 		if challenges.len() >= MAX_CHALLENGES {
 			challenges.clear();
 		}
@@ -627,9 +621,13 @@ impl PaidClient {
 	}
 
 	fn forget(&self, request: &Prepared) {
-		let mut challenges = self.0.challenges.lock().unwrap_or_else(PoisonError::into_inner);
-		challenges.remove(&request.resource());
+		locked(&self.0.challenges).remove(&request.resource());
 	}
+}
+
+/// What a lock guards. Nothing panics while one is held.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+	lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Seconds since 1970.
@@ -727,14 +725,4 @@ fn unpaid(reply: Reply) -> PaidResponse {
 		channel: None,
 		receipt: None,
 	}
-}
-
-fn paid(reply: Reply, payment: Payment, receipt: Option<PaymentReceipt>) -> PaidResponse {
-	let price = payment.price();
-	let channel = payment.lane().channel;
-	// What does not prove that this call was answered does not free the next voucher.
-	if receipt.is_some() {
-		payment.acknowledge();
-	}
-	PaidResponse { paid: price, channel: Some(channel), receipt, ..unpaid(reply) }
 }

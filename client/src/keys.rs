@@ -336,6 +336,9 @@ pub fn format_account(account: &AccountId) -> String {
 	account.to_ss58check()
 }
 
+/// No address is longer: 32 bytes with prefix and check sum, in base 58.
+const MAX_ADDRESS: usize = 64;
+
 /// Reads an SS58 address of any prefix, or `0x` and 64 hex digits.
 ///
 /// # Errors
@@ -347,6 +350,10 @@ pub fn parse_account(text: &str) -> Result<AccountId, KeyError> {
 		let mut raw = [0u8; 32];
 		hex::decode_to_slice(digits, &mut raw).map_err(|_| failed())?;
 		return Ok(AccountId32::new(raw));
+	}
+	// Decoding takes the square of the length, and the text may be a stranger's.
+	if text.len() > MAX_ADDRESS {
+		return Err(failed());
 	}
 	// `from_string` would derive junctions (`…//1`); an address has none.
 	AccountId32::from_ss58check_with_version(text).map(|(account, _)| account).map_err(|_| failed())
@@ -394,6 +401,10 @@ mod tests {
 		for text in ["", "0x12", "5Grwva", "//Alice", "0xzz"] {
 			assert!(matches!(parse_account(text), Err(KeyError::Account(_))), "{text}");
 		}
+		// The longest prefix there is, and one more digit than an address of it has.
+		let longest = AccountId32::new([255; 32]).to_ss58check_with_version(16_383u16.into());
+		assert!(longest.len() < MAX_ADDRESS && parse_account(&longest).is_ok(), "{longest}");
+		assert!(parse_account(&"1".repeat(1_000_000)).is_err());
 	}
 
 	#[test]

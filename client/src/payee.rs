@@ -24,15 +24,19 @@ mod desk;
 mod facts;
 pub mod machine;
 mod reading;
+mod restore;
 mod rows;
 mod rules;
 pub mod ticks;
 
 pub use cache::ResponseCache;
-pub use claims::Unsettled;
+pub use claims::{Losses, Unsettled};
 pub use desk::TickTicket;
+pub use restore::{restore, Restored};
 pub use rules::{Assessment, Record, Rejection, Rules};
-pub use ticks::{TickPayment, TickVerdict};
+pub use ticks::{
+	CheckedTick, TickClaim, TickDecision, TickPayment, TickReservation, TickVerdict, VerifiedTick,
+};
 
 use crate::{
 	chain::{to_hex, At, BlockRef, ChainError, ChainView, ChannelInfo},
@@ -46,10 +50,10 @@ use rows::Row;
 use std::{
 	collections::HashMap,
 	sync::{
-		atomic::{AtomicU32, AtomicU64, Ordering},
+		atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 		Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 	},
-	time::{Duration, Instant},
+	time::Duration,
 };
 use stoa_primitives::{
 	channel::{ChannelId, MIN_GRACE},
@@ -57,7 +61,11 @@ use stoa_primitives::{
 	payload::{Domain, Payload},
 	AccountId, AssetId, Balance, BlockNumber, BLOCK_MILLIS, HOURS,
 };
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore};
+// The clock of timeouts, so that one who moves it in a test moves all.
+use tokio::{
+	sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore},
+	time::Instant,
+};
 
 /// How many channels are read from the chain at the same time.
 const PARALLEL_READS: usize = 16;
@@ -91,20 +99,32 @@ pub struct PayeeConfig {
 	/// For how long a channel's state is believed, at most. Never longer than an eighth of its grace
 	/// period.
 	pub max_age: Duration,
+	/// For how long the node's best block may stay the same, or be older than one that was seen before,
+	/// until nothing that the node says is believed: a node that is cut off does not see that a channel is
+	/// being closed. A chain that makes blocks on demand only needs [`Duration::MAX`].
+	pub max_stall: Duration,
 	/// How long a call waits for another one on the same lane.
 	pub lane_wait: Duration,
 	/// What may be served for ticks that are not durable yet, in units of the asset: what the payee
-	/// loses, at most, when its process or disk dies. Nothing unless the caller chooses otherwise.
+	/// loses, at most, each time that its process or disk dies. Once a flush has failed nothing is until one
+	/// succeeds. Nothing unless the caller chooses otherwise.
 	pub max_unflushed: Balance,
 }
 
 impl PayeeConfig {
-	/// A payee of one asset: grace periods from the chain's minimum on, vouchers that stay valid for
-	/// an hour, channel states of at most one minute.
+	/// A payee of one asset: grace periods from the chain's minimum on, vouchers that do not expire, keys
+	/// that stay valid for an hour, channel states of at most one minute.
 	pub fn new(payee: AccountId, asset: AssetId) -> Self {
 		Self {
-			rules: Rules { payee, asset, min_grace: MIN_GRACE, settle_horizon: HOURS },
+			rules: Rules {
+				payee,
+				asset,
+				min_grace: MIN_GRACE,
+				settle_horizon: HOURS,
+				accept_expiring: false,
+			},
 			max_age: Duration::from_secs(60),
+			max_stall: Duration::from_secs(60),
 			lane_wait: Duration::from_secs(30),
 			max_unflushed: 0,
 		}
@@ -177,6 +197,8 @@ pub struct Totals {
 	pub earned: Balance,
 	/// What of it is not settled yet.
 	pub unsettled: Balance,
+	/// What channels that have ended since the start have not paid.
+	pub lost: Losses,
 }
 
 /// When a channel was last read.
@@ -199,11 +221,15 @@ struct Inner {
 	verifier: Verifier,
 	started: Instant,
 	best: AtomicU32,
+	/// When `best` has risen last.
+	risen: Mutex<Instant>,
 	/// How many batches of ticks were accepted; changes under the machine's lock.
 	batches: AtomicU64,
 	/// How often ticks were taken back; changes under the machine's lock.
 	taken_back: AtomicU64,
 	flushing: AsyncMutex<Flushing>,
+	/// Whether the last flush of ticks has failed.
+	disk_failed: AtomicBool,
 	/// Of known channels only.
 	checks: Mutex<HashMap<ChannelId, LastRead>>,
 	/// When the chain said of an id that there is no such channel of this payee's.
@@ -281,9 +307,11 @@ impl Payee {
 			verifier: Verifier::default(),
 			started: Instant::now(),
 			best: AtomicU32::new(best),
+			risen: Mutex::new(Instant::now()),
 			batches: AtomicU64::new(0),
 			taken_back: AtomicU64::new(0),
 			flushing: AsyncMutex::default(),
+			disk_failed: AtomicBool::new(false),
 			checks: Mutex::default(),
 			absent: Mutex::default(),
 			cursor: Mutex::default(),
@@ -371,7 +399,7 @@ impl Payee {
 			.unsettled(self.best_block())
 			.iter()
 			.fold(0, |sum: Balance, claim| sum.saturating_add(claim.amount));
-		Totals { channels, vouchers, earned, unsettled }
+		Totals { channels, vouchers, earned, unsettled, lost: machine.lost() }
 	}
 
 	/// A channel of this payee's, read from finalized state if what is known of it has aged.
@@ -518,7 +546,7 @@ impl Payee {
 		let at = signed.lane();
 		let mut machine = self.machine_mut();
 		match machine.assess_verified(signed, key.as_ref(), price, request, self.best_block()) {
-			Assessment::Fresh(record) => match machine.hold(&at) {
+			Assessment::Fresh(record) => match machine.hold(&at, record.proof.amount()) {
 				true => Ok((Hold { payee: self.clone(), at }, record)),
 				false => Err(None),
 			},
@@ -571,7 +599,7 @@ fn decided(assessment: Assessment) -> Decision {
 	}
 }
 
-/// Keeps ticks off a lane while a voucher is being served on it.
+/// Keeps a lane while a call is being served on it.
 struct Hold {
 	payee: Payee,
 	at: LaneKey,

@@ -11,29 +11,31 @@
 //! and once it is above the limit nothing more is signed: [`Refusal::Unanswered`].
 
 mod book;
+mod budget;
+mod channels;
 pub mod machine;
 mod payment;
 pub mod recovery;
 pub mod top_up;
 
-pub use machine::{LaneState, Policy, Refusal, Terms, TickTerms};
+pub use channels::PayerChannel;
+pub use machine::{Budgets, LaneState, Policy, Refusal, Terms, TickTerms};
 pub use payment::Payment;
 
 use crate::{
-	agreement::{Disagreement, SignedConsent},
-	chain::{to_hex, At, BlockRef, ChainError, ChainView, ChannelInfo, Phase},
+	chain::{to_hex, At, ChainError, ChainView},
 	keys::VoucherKey,
 	payment::ChannelProof,
 	store::{bind_chain, Anchor, Committer, Store, StoreError, Table, Write},
 	voucher::LaneKey,
 };
-use book::{Book, Channel, ChannelRow, LaneRow};
+use book::{Book, LaneRow};
 use futures::future::select_all;
-use machine::settle;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stoa_primitives::{
-	channel::ChannelId, payload::Domain, AccountId, AssetId, Balance, BlockNumber, H256,
+use std::{
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
+	time::{SystemTime, UNIX_EPOCH},
 };
+use stoa_primitives::{channel::ChannelId, payload::Domain, Balance, H256};
 use tokio::sync::OwnedMutexGuard;
 
 /// Why a payment was not made. Nothing was signed.
@@ -62,30 +64,8 @@ pub enum PayError {
 	Unproven,
 }
 
-/// One of the payer's channels. Amounts are in units of its asset.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PayerChannel {
-	/// Channel id.
-	pub id: ChannelId,
-	/// The side that is paid.
-	pub payee: AccountId,
-	/// In what is paid.
-	pub asset: AssetId,
-	/// What is known to be locked.
-	pub deposit: Balance,
-	/// Highest amount ever signed, over all lanes.
-	pub signed: Balance,
-	/// Highest amount that is used up, over all lanes.
-	pub acknowledged: Balance,
-	/// How much of it no answer came for, over all lanes.
-	pub unanswered: Balance,
-	/// How many calls can be under way at the same time.
-	pub lanes: u16,
-	/// Whether the channel's secret key is loaded.
-	pub unlocked: bool,
-	/// Whether the channel is open, as far as is known.
-	pub usable: bool,
-}
+/// Seconds since 1970.
+type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 
 struct Inner {
 	genesis: H256,
@@ -94,6 +74,7 @@ struct Inner {
 	anchor: Anchor,
 	committer: Committer,
 	book: Mutex<Book>,
+	clock: Clock,
 }
 
 impl Drop for Inner {
@@ -130,13 +111,34 @@ impl Payer {
 	///
 	/// [`PayError::Store`], also when the store belongs to another chain.
 	pub fn new(store: Arc<dyn Store>, genesis: H256, policy: Policy) -> Result<Self, PayError> {
+		let since = || SystemTime::now().duration_since(UNIX_EPOCH);
+		let clock = move || since().map_or(0, |since| since.as_secs());
+		Self::with_clock(store, genesis, policy, clock)
+	}
+
+	/// As [`Payer::new`], with a clock that gives seconds since 1970: [`Budgets`] are per period of time.
+	///
+	/// # Errors
+	///
+	/// As [`Payer::new`].
+	pub fn with_clock(
+		store: Arc<dyn Store>,
+		genesis: H256,
+		policy: Policy,
+		clock: impl Fn() -> u64 + Send + Sync + 'static,
+	) -> Result<Self, PayError> {
 		bind_chain(store.as_ref(), genesis)?;
 		let book = Book::load(store.as_ref())?;
 		let anchor = Anchor::load(store.as_ref())?;
 		let committer = Committer::start(store)?;
 		let domain = Domain::channels(genesis);
-		let book = Mutex::new(book);
-		Ok(Self(Arc::new(Inner { genesis, domain, policy, anchor, committer, book })))
+		let (book, clock): (_, Clock) = (Mutex::new(book), Box::new(clock));
+		Ok(Self(Arc::new(Inner { genesis, domain, policy, anchor, committer, book, clock })))
+	}
+
+	/// Seconds since 1970.
+	fn seconds(&self) -> u64 {
+		(self.0.clock)()
 	}
 
 	/// Makes sure that the chain is still the one that the store was written for, and did not begin
@@ -181,188 +183,11 @@ impl Payer {
 		self.book().keys.insert(key.key().to_bytes(), key);
 	}
 
-	/// Remembers a channel durably, with what the chain says of it, and loads its key. Adding a
-	/// channel again updates its deposit, and what was settled meanwhile counts as used up: no payee
-	/// has to say so. A requested close makes [`Payer::find`] pass it over, a cancelled one does so no
-	/// longer. Waits for a payment under way.
-	///
-	/// # Errors
-	///
-	/// [`PayError::WrongKey`], [`PayError::Store`].
-	pub async fn add_channel(&self, info: &ChannelInfo, key: VoucherKey) -> Result<(), PayError> {
-		if key.key() != info.key {
-			return Err(PayError::WrongKey(info.id));
-		}
-		let _turns = self.turns(&info.id, info).await;
-		let (row, settled) = {
-			let book = self.book();
-			let known = book.channels.get(&info.id);
-			let mut terms = Terms::new(info, book.now);
-			// What the key before this one has signed is still ours.
-			let before = known.map(|known| &known.terms);
-			let replaced = before.and_then(|before| match before.key == info.key {
-				true => before.retired,
-				false => Some(before.key),
-			});
-			terms.retired = terms.retired.or(replaced);
-			let fresh = LaneState::default();
-			let settled: Vec<_> = (0..u32::from(info.lanes))
-				.filter_map(|lane| {
-					let state = known.and_then(|known| known.lanes.get(&lane));
-					Some((lane, settle(state.unwrap_or(&fresh), info.settled_on(lane))?))
-				})
-				.collect();
-			(ChannelRow::new(terms, info), settled)
-		};
-		let mut writes = vec![Write::put(Table::Channels, &info.id, &row)];
-		writes.extend(settled.iter().map(|(lane, state)| {
-			let at = LaneKey { channel: info.id, lane: *lane };
-			Write::put(Table::Payer, &at.to_bytes(), &LaneRow::new(state))
-		}));
-		self.0.committer.commit(writes).await?;
-		let mut book = self.book();
-		book.keys.insert(info.key.to_bytes(), key);
-		for (lane, _) in &settled {
-			book.unsaved.remove(&LaneKey { channel: info.id, lane: *lane });
-		}
-		let known = book.channels.remove(&info.id);
-		let mut channel = known.unwrap_or_else(|| Channel::new(row.terms(info.id)));
-		channel.terms = row.terms(info.id);
-		channel.lanes.extend(settled);
-		channel.usable = info.phase == Phase::Open;
-		book.channels.insert(info.id, channel);
-		Ok(())
-	}
-
-	/// The turns of all lanes that `info` may say something new of.
-	async fn turns(&self, id: &ChannelId, info: &ChannelInfo) -> Vec<OwnedMutexGuard<()>> {
-		let mut turns = Vec::new();
-		for lane in
-			(0..u32::from(info.lanes)).filter(|lane| *lane == 0 || info.settled_on(*lane) > 0)
-		{
-			turns.push(self.turn(LaneKey { channel: *id, lane }).await);
-		}
-		turns
-	}
-
-	/// Takes note of the best block's number: velocity caps leave more with each block.
-	pub fn note_block(&self, now: BlockNumber) {
-		let mut book = self.book();
-		book.now = book.now.max(now);
-	}
-
-	/// Takes over a deposit that was read from the chain, after a top-up.
-	///
-	/// # Errors
-	///
-	/// [`PayError::UnknownChannel`].
-	pub fn set_deposit(&self, channel: &ChannelId, deposit: Balance) -> Result<(), PayError> {
-		let mut book = self.book();
-		let channel = book.channels.get_mut(channel).ok_or(PayError::UnknownChannel(*channel))?;
-		channel.terms.deposit = deposit;
-		Ok(())
-	}
-
-	/// Takes over what the chain says of a channel; `None` or a requested close makes
-	/// [`Payer::find`] pass it over until it is seen or added as open again.
-	pub fn observe(&self, channel: &ChannelId, info: Option<&ChannelInfo>) {
-		let mut book = self.book();
-		let now = book.now;
-		if let Some(known) = book.channels.get_mut(channel) {
-			known.usable = info.is_some_and(|info| info.phase == Phase::Open);
-			if let Some(info) = info {
-				let Terms { deposit, limit, revoked, .. } = Terms::new(info, now);
-				(known.terms.deposit, known.terms.limit) = (deposit, limit);
-				known.terms.revoked = revoked;
-			}
-		}
-	}
-
-	/// Whether an agreement of the payee's to a close fits what was paid on the channel: no more than was
-	/// signed, and beyond what was answered no more than [`Policy::max_unanswered`]. `info` is the channel
-	/// at block `now`.
-	///
-	/// # Errors
-	///
-	/// [`Disagreement`].
-	pub fn check_consent(
-		&self,
-		signed: &SignedConsent,
-		info: &ChannelInfo,
-		now: BlockRef,
-	) -> Result<(), Disagreement> {
-		let known = self.channels().into_iter().find(|known| known.id == info.id);
-		let known = known.ok_or(Disagreement::Other)?;
-		let answered = known.acknowledged.saturating_add(self.policy().max_unanswered);
-		signed.check(info, known.signed.min(answered), now, &self.0.domain)
-	}
-
-	/// Forgets a channel that has ended.
-	///
-	/// # Errors
-	///
-	/// [`PayError::Store`].
-	pub async fn remove_channel(&self, id: &ChannelId) -> Result<(), PayError> {
-		let lanes: Vec<u32> = self
-			.book()
-			.channels
-			.get(id)
-			.map(|channel| channel.lanes.keys().copied().collect())
-			.unwrap_or_default();
-		let mut writes = vec![Write::remove(Table::Channels, id)];
-		let rows = lanes.into_iter().map(|lane| LaneKey { channel: *id, lane }.to_bytes());
-		writes.extend(rows.map(|key| Write::remove(Table::Payer, &key)));
-		self.0.committer.commit(writes).await?;
-		let mut book = self.book();
-		book.channels.remove(id);
-		book.unsaved.retain(|at| at.channel != *id);
-		Ok(())
-	}
-
-	/// All channels, in ascending order of ids.
-	pub fn channels(&self) -> Vec<PayerChannel> {
-		let book = self.book();
-		let mut out: Vec<_> = book
-			.channels
-			.values()
-			.map(|channel| {
-				let sum = |of: fn(&LaneState) -> Balance| {
-					channel.lanes.values().map(of).fold(0, Balance::saturating_add)
-				};
-				PayerChannel {
-					id: channel.terms.channel,
-					payee: channel.terms.payee.clone(),
-					asset: channel.terms.asset.clone(),
-					deposit: channel.terms.deposit,
-					signed: sum(LaneState::signed_amount),
-					acknowledged: sum(|lane| lane.acknowledged),
-					unanswered: sum(|lane| lane.unanswered),
-					lanes: channel.terms.lanes,
-					unlocked: book.keys.contains_key(&channel.terms.key.to_bytes()),
-					usable: channel.usable,
-				}
-			})
-			.collect();
-		out.sort_by_key(|channel| channel.id);
-		out
-	}
-
-	/// The open channel to this payee in this asset that has most left; loaded keys come first.
-	pub fn find(&self, payee: &AccountId, asset: &AssetId) -> Option<ChannelId> {
-		self.channels()
-			.into_iter()
-			.filter(|channel| channel.usable)
-			.filter(|channel| channel.payee == *payee && channel.asset == *asset)
-			.max_by_key(|channel| {
-				(channel.unlocked, channel.deposit.saturating_sub(channel.signed))
-			})
-			.map(|channel| channel.id)
-	}
-
 	/// Signs the voucher that pays `price` more, durably.
 	///
 	/// Waits until no other payment on this lane is under way. If the last payment was not
-	/// acknowledged, its voucher is used again: whatever became of that call, no more is at stake.
+	/// acknowledged, its voucher is used again: whatever became of that call, no more is at stake. If
+	/// another key has signed it, the channel's key signs the same amount anew.
 	///
 	/// # Errors
 	///
@@ -395,7 +220,8 @@ impl Payer {
 	}
 
 	/// As [`Payer::pay`], or [`Payer::pay_tick`] if there are `ticks`, on the first lane that is free; on
-	/// the first that gets free if none is. So calls run in parallel, each with one price at stake.
+	/// the first that gets free if none is. So calls run in parallel, each with one price at stake. When
+	/// nothing more may be signed, lanes whose last payment can be used again come first.
 	///
 	/// # Errors
 	///
@@ -408,10 +234,7 @@ impl Payer {
 	) -> Result<Payment, PayError> {
 		let lanes: Vec<_> = {
 			let mut book = self.book();
-			let known = book.channels.get(channel).ok_or(PayError::UnknownChannel(*channel))?;
-			let terms = &known.terms;
-			let lanes: Vec<u32> =
-				(0..u32::from(terms.lanes)).filter(|lane| !terms.revoked.contains(lane)).collect();
+			let lanes = self.lanes(&book, channel, price)?;
 			let mut turn = |lane| book.turn(LaneKey { channel: *channel, lane });
 			lanes.into_iter().map(|lane| (lane, turn(lane))).collect()
 		};
@@ -431,16 +254,36 @@ impl Payer {
 		Payment::make(self.clone(), *channel, lane, price, ticks, turn).await
 	}
 
+	/// The lanes that may pay, the best ones first.
+	fn lanes(
+		&self,
+		book: &Book,
+		channel: &ChannelId,
+		price: Balance,
+	) -> Result<Vec<u32>, PayError> {
+		let known = book.channels.get(channel).ok_or(PayError::UnknownChannel(*channel))?;
+		let terms = &known.terms;
+		let mut lanes: Vec<u32> =
+			(0..u32::from(terms.lanes)).filter(|lane| !terms.revoked.contains(lane)).collect();
+		if !book.has_room(known, price, self.policy(), self.seconds()) {
+			lanes.sort_by_key(|lane| !known.has_unused(*lane, price));
+		}
+		Ok(lanes)
+	}
+
 	/// Writes the state, then takes it over. Needs the lane's turn.
 	async fn persist(&self, at: LaneKey, state: LaneState) -> Result<(), PayError> {
-		let row = LaneRow::new(&state);
-		self.0.committer.commit(vec![Write::put(Table::Payer, &at.to_bytes(), &row)]).await?;
-		let mut book = self.book();
-		book.unsaved.remove(&at);
-		if let Some(channel) = book.channels.get_mut(&at.channel) {
-			channel.lanes.insert(at.lane, state);
-		}
-		Ok(())
+		let place = self.committer().place().await?;
+		let (state, written, reserved) = {
+			let mut book = self.book();
+			let to = book.channels.get(&at.channel).map(|channel| channel.terms.receiver());
+			let to = to.ok_or(PayError::UnknownChannel(at.channel))?;
+			let states = [(at.lane, state)];
+			let (writes, reserved) = self.reserve(&mut book, &at.channel, to, &states);
+			let [(_, state)] = states;
+			(state, place.commit(writes), reserved)
+		};
+		self.conclude(at, state, written, reserved).await
 	}
 
 	/// Sets what no answer came for on a channel back to nothing, durably: the caller has found out

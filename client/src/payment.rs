@@ -4,22 +4,26 @@
 //! with a [`Credential`] in `Authorization`; the server answers with a [`PaymentReceipt`] in
 //! `Payment-Receipt`. All three carry JSON in base64url without padding. Errors are
 //! [`Problem`]s of RFC 9457. The outer forms are those of the IETF draft on the scheme; what the
-//! method defines is [`PaymentRequest`], [`VoucherPayload`], [`ChannelProof`] and the fields of the
-//! receipt.
+//! method defines is [`PaymentRequest`], [`VoucherPayload`], [`TickPayload`], [`ChannelProof`],
+//! [`ConsentPayload`], [`OpenPayload`] and the fields of the receipt.
 //!
 //! Amounts are decimal strings in the asset's smallest unit, ids and hashes lower-case hex with `0x`,
 //! chains CAIP-2 (`polkadot:` and the first 32 hex digits of the genesis hash).
 
+mod agreement;
 mod header;
 mod problem;
 mod proof;
+mod service;
 mod status;
 mod tick;
 mod time;
 
+pub use agreement::{ConsentPayload, OpenPayload, OpenStatus};
 pub use header::{parse_challenges, HeaderError};
 pub use problem::{Problem, ProblemType};
 pub use proof::{ChannelProof, PROOF_HEADER, PROOF_WINDOW};
+pub use service::ServiceTerms;
 pub use status::{ChannelStatus, LaneStatus};
 pub use tick::{CommitPayload, TickPayload};
 pub use time::{format_time, parse_time};
@@ -94,12 +98,13 @@ pub fn asset_name(genesis: H256, asset: &AssetId) -> String {
 	}
 }
 
-/// The inverse of [`asset_name`] for one chain.
+/// The inverse of [`asset_name`] for one chain. An asset has one name: `asset:+1` and `asset:01` are none.
 pub fn parse_asset(genesis: H256, name: &str) -> Option<AssetId> {
-	match name.strip_prefix(&chain_id(genesis))?.strip_prefix('/')? {
-		"native:STOA" => Some(AssetId::Native),
-		other => other.strip_prefix("asset:")?.parse().ok().map(AssetId::WithId),
-	}
+	let asset = match name.strip_prefix(&chain_id(genesis))?.strip_prefix('/')? {
+		"native:STOA" => AssetId::Native,
+		other => AssetId::WithId(other.strip_prefix("asset:")?.parse().ok()?),
+	};
+	(asset_name(genesis, &asset) == name).then_some(asset)
 }
 
 /// What a call costs and how to pay for it: the `request` parameter of a challenge.
@@ -117,6 +122,12 @@ pub struct PaymentRequest {
 	pub suggested_deposit: Balance,
 	/// The shortest grace period that the payee accepts, in blocks.
 	pub min_grace: BlockNumber,
+	/// What one tick is to be worth, in units of the asset, if the payee takes ticks: a divisor of all its
+	/// prices, so that no payer allows more than a call costs.
+	pub tick_value: Option<Balance>,
+	/// The smallest deposit for which the payee opens a channel by the payer's authorisation, in units of
+	/// the asset, if it does so.
+	pub open_minimum: Option<Balance>,
 }
 
 // Fields in alphabetical order: the JSON is canonical (RFC 8785) as it is written.
@@ -137,7 +148,11 @@ struct WireDetails {
 	chain: String,
 	genesis: String,
 	min_grace: BlockNumber,
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	open_minimum: Option<String>,
 	payee: String,
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	tick_value: Option<String>,
 }
 
 impl PaymentRequest {
@@ -151,7 +166,9 @@ impl PaymentRequest {
 				chain: chain_id(self.genesis),
 				genesis: to_hex(self.genesis),
 				min_grace: self.min_grace,
+				open_minimum: self.open_minimum.map(|amount| amount.to_string()),
 				payee: to_hex(payee),
+				tick_value: self.tick_value.map(|amount| amount.to_string()),
 			},
 			recipient: format_account(&self.payee),
 			suggested_deposit: self.suggested_deposit.to_string(),
@@ -179,13 +196,19 @@ impl PaymentRequest {
 		if wire.unit_type != "request" {
 			return Err(CodecError::Field("unitType"));
 		}
+		let details = &wire.method_details;
+		let optional = |text: &Option<String>, field| {
+			text.as_deref().map(|text| amount(text, field)).transpose()
+		};
 		Ok(Self {
 			amount: amount(&wire.amount, "amount")?,
 			asset: parse_asset(genesis, &wire.currency).ok_or(CodecError::Field("currency"))?,
 			genesis,
 			payee,
 			suggested_deposit: amount(&wire.suggested_deposit, "suggestedDeposit")?,
-			min_grace: wire.method_details.min_grace,
+			min_grace: details.min_grace,
+			tick_value: optional(&details.tick_value, "tickValue")?,
+			open_minimum: optional(&details.open_minimum, "openMinimum")?,
 		})
 	}
 }
@@ -371,6 +394,16 @@ fn decode_hex<T: Decode>(text: &str) -> Result<T, CodecError> {
 }
 
 impl Credential {
+	/// As [`Credential::new`], but a tick comes without its commitment, which the payee has seen before.
+	pub fn short(challenge: Challenge, proof: impl Into<Allowance>) -> Self {
+		match proof.into() {
+			Allowance::Ticks(ticks) => {
+				Self { challenge, payload: CredentialPayload::Tick(TickPayload::short(&ticks)) }
+			},
+			voucher => Self::new(challenge, voucher),
+		}
+	}
+
 	/// A credential for `challenge`. A tick comes with its commitment.
 	pub fn new(challenge: Challenge, proof: impl Into<Allowance>) -> Self {
 		let payload = match proof.into() {

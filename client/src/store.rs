@@ -32,11 +32,13 @@ pub enum Table {
 	Consents,
 	/// What a watchtower keeps; keys are [`LaneKey`](crate::voucher::LaneKey) bytes.
 	Tower,
+	/// What the payer has signed of late; keys are payee and asset.
+	Spent,
 }
 
 impl Table {
 	/// All tables.
-	pub const ALL: [Self; 7] = [
+	pub const ALL: [Self; 8] = [
 		Self::Meta,
 		Self::Payee,
 		Self::Payer,
@@ -44,6 +46,7 @@ impl Table {
 		Self::Roots,
 		Self::Consents,
 		Self::Tower,
+		Self::Spent,
 	];
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 use stoa_client::{keys::AccountKey, settle::SettlePolicy};
-use stoa_primitives::{channel::MIN_GRACE, AssetId, Balance, BlockNumber, HOURS};
+use stoa_primitives::{channel::MIN_GRACE, AssetId, Balance, BlockNumber, HOURS, MINUTES};
 
 /// How a gateway works. Amounts are in units of its asset.
 #[derive(Clone, Debug)]
@@ -19,10 +19,22 @@ pub struct GatewayConfig {
 	pub store: PathBuf,
 	/// The protection space, as clients see it.
 	pub realm: String,
+	/// What one tick is to be worth: the price, or a part of it that all prices of the payee are multiples of.
+	/// `None` takes vouchers only.
+	pub tick_value: Option<Balance>,
 	/// The shortest grace period that is accepted, in blocks.
 	pub min_grace: BlockNumber,
-	/// How many blocks a voucher must stay valid from now on.
+	/// How many blocks a key that was replaced must stay valid from now on, so that what it has signed can be
+	/// settled in time.
 	pub settle_horizon: BlockNumber,
+	/// For how long the node's best block may stay the same until nothing that it says is believed: see
+	/// [`PayeeConfig::max_stall`](stoa_client::payee::PayeeConfig::max_stall).
+	pub max_stall: Duration,
+	/// How many blocks from now on a payer can use the payee's agreement to a close. Until then nothing is
+	/// accepted on its channel.
+	pub consent_blocks: BlockNumber,
+	/// Whether channels are opened that their payers have authorised, at the payee's cost.
+	pub openings: Option<OpeningPolicy>,
 	/// A deposit that clients are advised to open a channel with.
 	pub suggested_deposit: Balance,
 	/// Largest request body, in bytes.
@@ -63,10 +75,30 @@ pub struct GatewayConfig {
 	pub settle_on_shutdown: bool,
 }
 
+/// Which channels are opened by authorisation: the payer signs, the payee sends the transaction and pays its
+/// fee.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpeningPolicy {
+	/// The smallest deposit, in units of the asset. It should let the payee earn many times the fee.
+	pub min_deposit: Balance,
+	/// How many are opened within an hour, failed ones included: what strangers can make the payee pay is the
+	/// fees of that many transactions.
+	pub per_hour: u32,
+	/// How long a client waits for the channel to be final before it is told to look for itself.
+	pub wait: Duration,
+}
+
+impl OpeningPolicy {
+	/// Deposits from `min_deposit` on, sixty channels an hour.
+	pub fn new(min_deposit: Balance) -> Self {
+		Self { min_deposit, per_hour: 60, wait: Duration::from_secs(20) }
+	}
+}
+
 impl GatewayConfig {
-	/// Sells `upstream` for `price` units of `asset` per call, with defaults for all else: 1 MiB
-	/// requests, 8 MiB answers, 1,024 connections, 256 of one address, 30 seconds for each step, channels
-	/// with the chain's minimum grace period.
+	/// Sells `upstream` for `price` units of `asset` per call, by voucher or by tick, with defaults for all
+	/// else: 1 MiB requests, 8 MiB answers, 1,024 connections, 256 of one address, 30 seconds for each step,
+	/// channels with the chain's minimum grace period, none opened by authorisation.
 	pub fn new(
 		upstream: impl Into<String>,
 		price: Balance,
@@ -81,8 +113,12 @@ impl GatewayConfig {
 			payee,
 			store: store.into(),
 			realm: "stoa".into(),
+			tick_value: Some(price),
 			min_grace: MIN_GRACE,
 			settle_horizon: HOURS,
+			max_stall: Duration::from_secs(60),
+			consent_blocks: 5 * MINUTES,
+			openings: None,
 			suggested_deposit: price.saturating_mul(1_000),
 			max_request_body: 1024 * 1024,
 			max_response_body: 8 * 1024 * 1024,

@@ -1,50 +1,39 @@
 //! The gateway itself.
 
 use crate::{
+	agreements::{self, Openings},
 	config::GatewayConfig,
 	metrics::{Counters, GatewayStats},
-	proxy::{
-		discard, forward, is_payment, read_body, request_headers, Answer, BodyError, Call, Failure,
-		CHANNEL_HEADER, PAYER_HEADER,
-	},
+	operator,
+	proxy::Answer,
+	sale::sell,
 	server::{self, Limits},
 	well_known,
 };
 use axum::{
-	body::HttpBody,
-	extract::{Request, State},
 	http::{
-		header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+		header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 		HeaderMap, HeaderValue, StatusCode,
 	},
 	response::Response,
-	routing::get,
+	routing::{get, post},
 	Router,
 };
 use std::{
 	future::Future,
+	net::SocketAddr,
 	sync::Arc,
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use stoa_client::{
-	chain::{to_hex, ChainView, ChannelInfo, PayeeChain},
-	keys::{format_account, random_bytes},
-	payee::{
-		Checked, Decision, Payee, PayeeConfig, PayeeError, Rejection, Reservation, ResponseCache,
-		Verified,
-	},
-	payment::{
-		request_hash, response_hash, Challenge, ChannelProof, Credential, CredentialPayload,
-		PaymentReceipt, PaymentRequest, Problem, ProblemType, PROOF_HEADER, RECEIPT_HEADER,
-	},
+	chain::{ChainView, ChannelInfo, OpeningChain, PayeeChain},
+	keys::random_bytes,
+	payee::{Payee, PayeeConfig, PayeeError, ResponseCache},
+	payment::{Challenge, ChannelProof, PaymentRequest, Problem, ProblemType, PROOF_HEADER},
 	settle::{SettleError, SettleReport, Settler},
 	store::{RedbStore, Store, StoreError},
-	voucher::SignedVoucher,
 };
-use stoa_primitives::{
-	channel::ChannelId,
-	payload::{Domain, Receipt},
-};
+use stoa_primitives::{channel::ChannelId, payload::Domain, tick::MAX_TICKS, Balance};
 
 /// How long the last settlement may take when the gateway is shut down.
 const LAST_SETTLEMENT: Duration = Duration::from_secs(60);
@@ -71,14 +60,16 @@ pub(crate) struct Inner {
 	pub(crate) terms: PaymentRequest,
 	pub(crate) payee: Payee,
 	pub(crate) counters: Counters,
-	domain: Domain,
+	pub(crate) domain: Domain,
+	pub(crate) chain: Arc<dyn PayeeChain>,
+	pub(crate) openings: Option<Openings>,
 	settler: Settler,
-	upstream: reqwest::Url,
-	http: reqwest::Client,
+	pub(crate) upstream: reqwest::Url,
+	pub(crate) http: reqwest::Client,
 	/// Makes challenges that nobody else can. Fresh with each start: clients of an earlier run get a
 	/// new challenge and go on.
-	secret: [u8; 32],
-	answers: ResponseCache<Answer>,
+	pub(crate) secret: [u8; 32],
+	pub(crate) answers: ResponseCache<Answer>,
 }
 
 /// A gateway. Cheap to clone.
@@ -109,26 +100,45 @@ impl Gateway {
 		store: Arc<dyn Store>,
 		chain: Arc<dyn PayeeChain>,
 	) -> Result<Self, GatewayError> {
-		if config.price == 0 {
-			return Err(GatewayError::Config("the price must not be zero".into()));
-		}
-		if config.max_connections == 0 {
-			return Err(GatewayError::Config("max_connections must not be zero".into()));
-		}
-		if config.max_connections_per_address == 0 {
-			let reason = "max_connections_per_address must not be zero";
-			return Err(GatewayError::Config(reason.into()));
-		}
-		let upstream = reqwest::Url::parse(&config.upstream)
-			.map_err(|error| GatewayError::Config(format!("upstream: {error}")))?;
-		if !matches!(upstream.scheme(), "http" | "https") {
-			return Err(GatewayError::Config("upstream must be http or https".into()));
-		}
+		Self::build(config, store, chain, None).await
+	}
+
+	/// As [`Gateway::with_store`]; `opener` opens the channels that
+	/// [`GatewayConfig::openings`] allows.
+	///
+	/// # Errors
+	///
+	/// [`GatewayError`].
+	pub async fn with_openings(
+		config: GatewayConfig,
+		store: Arc<dyn Store>,
+		chain: Arc<dyn PayeeChain>,
+		opener: Arc<dyn OpeningChain>,
+	) -> Result<Self, GatewayError> {
+		Self::build(config, store, chain, Some(opener)).await
+	}
+
+	async fn build(
+		config: GatewayConfig,
+		store: Arc<dyn Store>,
+		chain: Arc<dyn PayeeChain>,
+		opener: Option<Arc<dyn OpeningChain>>,
+	) -> Result<Self, GatewayError> {
+		let upstream = check(&config)?;
+		let openings = match (config.openings, opener) {
+			(Some(policy), Some(opener)) => Some(Openings::new(policy, opener)),
+			(Some(_), None) => {
+				let reason = "openings need a chain that can open channels";
+				return Err(GatewayError::Config(reason.into()));
+			},
+			(None, _) => None,
+		};
 		let account = config.payee.account();
 		let mut rules = PayeeConfig::new(account.clone(), config.asset.clone());
 		rules.rules.min_grace = config.min_grace;
 		rules.rules.settle_horizon = config.settle_horizon;
 		rules.lane_wait = config.lane_wait;
+		rules.max_stall = config.max_stall;
 		let view: Arc<dyn ChainView> = chain.clone();
 		let payee = Payee::start(rules, store, view).await?;
 		let settler = Settler::new(payee.clone(), chain.clone(), config.settle);
@@ -145,6 +155,8 @@ impl Gateway {
 			payee: account,
 			suggested_deposit: config.suggested_deposit,
 			min_grace: config.min_grace,
+			tick_value: config.tick_value,
+			open_minimum: config.openings.map(|policy| policy.min_deposit),
 		};
 		let answers = ResponseCache::new(config.kept_answers, config.kept_bytes);
 		Ok(Self(Arc::new(Inner {
@@ -153,6 +165,8 @@ impl Gateway {
 			payee,
 			counters: Counters::default(),
 			domain: Domain::channels(genesis),
+			chain,
+			openings,
 			settler,
 			upstream,
 			http,
@@ -165,15 +179,32 @@ impl Gateway {
 	pub fn router(&self) -> Router {
 		Router::new()
 			.route("/.well-known/stoa", get(well_known::terms))
+			.route("/.well-known/stoa/channel", post(agreements::open))
 			.route("/.well-known/stoa/channel/{id}", get(well_known::channel))
+			.route("/.well-known/stoa/channel/{id}/close", post(agreements::close))
 			.fallback(sell)
 			.with_state(self.clone())
 	}
 
-	/// `GET /metrics` in the Prometheus text format, for a listener that is not public: it tells what
-	/// the gateway earns.
-	pub fn metrics_router(&self) -> Router {
-		Router::new().route("/metrics", get(well_known::metrics)).with_state(self.clone())
+	/// What is for the operator only: `GET /metrics` for anybody who can reach it, `POST /settle` and
+	/// `POST /channel/{id}/close` from this machine, with a header `Stoa-Operator`. Needs a listener of its
+	/// own, which is not public: it tells what the gateway earns.
+	pub fn operator_router(&self) -> Router {
+		operator::router(self)
+	}
+
+	/// Serves [`Gateway::operator_router`] until `shutdown` resolves.
+	///
+	/// # Errors
+	///
+	/// When the listener fails.
+	pub async fn serve_operator(
+		&self,
+		listener: tokio::net::TcpListener,
+		shutdown: impl Future<Output = ()> + Send + 'static,
+	) -> std::io::Result<()> {
+		let service = self.operator_router().into_make_service_with_connect_info::<SocketAddr>();
+		axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 	}
 
 	/// Serves HTTP/1.1 until `shutdown` resolves, then lets calls under way end within
@@ -231,9 +262,22 @@ impl Gateway {
 		self.0.settler.settle_now().await
 	}
 
+	/// The payee behind it: what it holds, for a backup.
+	pub fn payee(&self) -> &Payee {
+		&self.0.payee
+	}
+
 	/// What was done since the start, and what the channels add up to.
 	pub fn stats(&self) -> GatewayStats {
-		GatewayStats::new(&self.0.counters, self.0.payee.totals())
+		let lost = self.0.settler.lost();
+		let unpayable = lost.iter().fold(0, |sum: Balance, one| sum.saturating_add(one.amount));
+		GatewayStats::new(&self.0.counters, self.0.payee.totals(), unpayable)
+	}
+
+	/// The same and more in the Prometheus text format.
+	pub(crate) fn metrics(&self) -> String {
+		let limit = self.0.config.settle.max_unsettled;
+		self.stats().to_prometheus(limit) + &self.0.counters.flushes.to_prometheus()
 	}
 
 	/// A fresh challenge.
@@ -246,7 +290,7 @@ impl Gateway {
 	}
 
 	/// A problem; those of status 402 come with a challenge.
-	fn refuse(&self, mut problem: Problem) -> Response {
+	pub(crate) fn refuse(&self, mut problem: Problem) -> Response {
 		let mut headers = HeaderMap::new();
 		if problem.status == StatusCode::PAYMENT_REQUIRED.as_u16() {
 			let challenge = self.challenge();
@@ -255,14 +299,11 @@ impl Gateway {
 			}
 			problem.challenge_id = Some(challenge.id);
 		}
-		if problem.is(ProblemType::LaneBusy) || problem.is(ProblemType::Unavailable) {
-			headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-		}
 		problem_response(&problem, headers)
 	}
 
 	/// Counts a problem and answers with it.
-	fn fail(&self, problem: Problem) -> Response {
+	pub(crate) fn fail(&self, problem: Problem) -> Response {
 		let counters = &self.0.counters;
 		let counter = match problem.status {
 			_ if problem.is(ProblemType::PaymentRequired) => Some(&counters.challenged),
@@ -292,252 +333,40 @@ impl Gateway {
 		proof.channel == info.id
 			&& keys.iter().flatten().any(|key| proof.verify(key, &self.0.domain))
 	}
-
-	/// Why a voucher is not accepted. Only the payer is told what it has paid so far.
-	fn rejected(&self, rejection: &Rejection, headers: &HeaderMap, channel: &ChannelId) -> Problem {
-		let proven = || {
-			let (proof, info) = (self.proof(headers, channel)?, self.0.payee.channel(channel)?);
-			self.is_payer(&proof, &info).then_some(())
-		};
-		let private = matches!(rejection, Rejection::Insufficient { .. });
-		Problem::of_rejection(rejection, private && proven().is_some())
-	}
-
-	/// Judges all of a request but its body: whether there is a credential, and whether its challenge
-	/// and its voucher are good.
-	async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Box<Problem>> {
-		let malformed =
-			|error: String| Box::new(Problem::new(ProblemType::MalformedCredential, error));
-		let inner = &self.0;
-		let credentials = headers.get_all(AUTHORIZATION);
-		let Some(value) = credentials.iter().find(|value| is_payment(value)) else {
-			let detail = format!("this resource costs {} units per call", inner.config.price);
-			return Err(Box::new(Problem::new(ProblemType::PaymentRequired, detail)));
-		};
-		let credential = value
-			.to_str()
-			.ok()
-			.and_then(Credential::parse)
-			.ok_or_else(|| malformed("not a credential".into()))?
-			.map_err(|error| malformed(error.to_string()))?;
-		let challenge = credential.challenge;
-		if !challenge.is_bound(&inner.secret) || challenge.is_expired(now()) {
-			return Err(Box::new(Problem::new(
-				ProblemType::InvalidChallenge,
-				"the challenge is not of this gateway, was changed, or has expired",
-			)));
-		}
-		let CredentialPayload::Voucher(voucher) = &credential.payload else {
-			return Err(malformed("this gateway takes vouchers only".into()));
-		};
-		let signed = voucher.signed().map_err(|error| malformed(error.to_string()))?;
-		let checked = inner.payee.check(&signed, inner.config.price).await;
-		match checked.map_err(|error| self.unavailable(&signed, error))? {
-			Checked::Valid(voucher) => Ok(Admitted { voucher, challenge: challenge.id }),
-			Checked::Rejected(rejection) => {
-				Err(Box::new(self.rejected(&rejection, headers, &signed.voucher.channel)))
-			},
-		}
-	}
-
-	/// A call that was admitted, with its body.
-	async fn paid(&self, admitted: Admitted, call: Call) -> Response {
-		match self.try_paid(admitted, call).await {
-			Ok(answer) => answer.into_response(),
-			Err(problem) => self.fail(*problem),
-		}
-	}
-
-	async fn try_paid(&self, admitted: Admitted, call: Call) -> Result<Answer, Box<Problem>> {
-		let inner = &self.0;
-		let signed = *admitted.voucher.signed();
-		let asked = request_hash(call.method.as_str(), call.path_and_query(), &call.body);
-		// The challenge's id is a secret between the gateway and whoever was challenged: somebody who
-		// has merely seen the voucher cannot fetch the answer that it bought.
-		let bought = request_hash(&admitted.challenge, "", &asked);
-		let decision = inner
-			.payee
-			.reserve(&admitted.voucher, inner.config.price, bought)
-			.await
-			.map_err(|error| self.unavailable(&signed, error))?;
-		match decision {
-			Decision::Rejected(rejection) => {
-				let channel = &signed.voucher.channel;
-				Err(Box::new(self.rejected(&rejection, &call.headers, channel)))
-			},
-			Decision::Replay { same_request } => {
-				let kept = inner.answers.get(signed.lane(), signed.voucher.cumulative);
-				let answer = kept
-					.filter(|_| same_request)
-					.ok_or_else(|| Box::new(Problem::used(&signed)))?;
-				Counters::add(&inner.counters.replayed);
-				Ok(answer)
-			},
-			Decision::Reserved(reservation) => self.sell(reservation, signed, asked, call).await,
-		}
-	}
-
-	/// A call whose voucher is reserved.
-	async fn sell(
-		&self,
-		reservation: Reservation,
-		signed: SignedVoucher,
-		asked: [u8; 32],
-		call: Call,
-	) -> Result<Answer, Box<Problem>> {
-		let inner = &self.0;
-		let mut answer = self.ask(&signed, &call).await?;
-		if answer.status.as_u16() >= 400 {
-			// The service says no: dropping the reservation charges nothing.
-			drop(reservation);
-			Counters::add(&inner.counters.uncharged);
-			return Ok(answer);
-		}
-		let voucher = &signed.voucher;
-		let receipt = Receipt {
-			channel: voucher.channel,
-			lane: voucher.lane,
-			cumulative: voucher.cumulative,
-			request: asked,
-			response: response_hash(answer.status.as_u16(), &answer.body),
-		};
-		let receipt =
-			PaymentReceipt::issue(&receipt, inner.config.price, now(), &inner.domain, |bytes| {
-				inner.config.payee.sign(bytes)
-			});
-		if let Ok(value) = HeaderValue::from_str(&receipt.to_header()) {
-			answer.headers.insert(RECEIPT_HEADER, value);
-		}
-		answer.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
-		let size = answer.size();
-		// Kept before the commit: whoever finds the voucher used also finds what it bought.
-		inner.answers.put(signed.lane(), voucher.cumulative, answer.clone(), size);
-		reservation.commit().await.map_err(|error| self.unavailable(&signed, error))?;
-		Counters::add(&inner.counters.accepted);
-		Ok(answer)
-	}
-
-	/// Asks the service.
-	async fn ask(&self, signed: &SignedVoucher, call: &Call) -> Result<Answer, Box<Problem>> {
-		let inner = &self.0;
-		let mut headers = request_headers(&call.headers);
-		let channel = signed.voucher.channel;
-		if let Ok(value) = HeaderValue::from_str(&to_hex(channel)) {
-			headers.insert(CHANNEL_HEADER, value);
-		}
-		let payer = inner.payee.channel(&channel).map(|info| format_account(&info.payer));
-		if let Some(value) = payer.and_then(|payer| HeaderValue::from_str(&payer).ok()) {
-			headers.insert(PAYER_HEADER, value);
-		}
-		let url = target(&inner.upstream, call.path_and_query());
-		let (limit, timeout) = (inner.config.max_response_body, inner.config.upstream_timeout);
-		forward(&inner.http, url, call, headers, limit, timeout).await.map_err(|failure| {
-			Box::new(match failure {
-				Failure::Timeout => Problem::new(
-					ProblemType::UpstreamTimeout,
-					format!("no answer within {timeout:?}; nothing was charged"),
-				),
-				Failure::Broken(reason) => {
-					tracing::warn!(reason, "the service failed");
-					Problem::new(
-						ProblemType::UpstreamFailed,
-						"the service gave no answer; nothing was charged",
-					)
-				},
-			})
-		})
-	}
-
-	fn unavailable(&self, signed: &SignedVoucher, error: PayeeError) -> Box<Problem> {
-		tracing::warn!(%error, "a voucher could not be judged or kept");
-		Box::new(match error {
-			PayeeError::Busy => Problem::new(ProblemType::LaneBusy, error.to_string()),
-			PayeeError::Superseded => Problem::used(signed),
-			PayeeError::Chain(_) => Problem::new(
-				ProblemType::Unavailable,
-				"the chain cannot be read at present; nothing was charged",
-			),
-			PayeeError::Store(_)
-			| PayeeError::Foreign(_)
-			| PayeeError::TakenBack
-			| PayeeError::Stopped => Problem::new(
-				ProblemType::Unavailable,
-				"the voucher cannot be kept at present; nothing was charged",
-			),
-		})
-	}
-}
-
-/// The service's URL for a path of the gateway.
-fn target(upstream: &reqwest::Url, path_and_query: &str) -> reqwest::Url {
-	let mut url = upstream.clone();
-	let (path, query) = match path_and_query.split_once('?') {
-		Some((path, query)) => (path, Some(query)),
-		None => (path_and_query, None),
-	};
-	// `set_path` resolves dot segments within the joined path; the base must stay in front.
-	let base = upstream.path().trim_end_matches('/');
-	url.set_path(&format!("{base}{path}"));
-	if !url.path().starts_with(base) {
-		url.set_path(base);
-	}
-	url.set_query(query);
-	url
-}
-
-/// What a request without its body has shown.
-struct Admitted {
-	/// Good, but not accepted yet.
-	voucher: Verified,
-	/// The id of the challenge that it came with.
-	challenge: String,
-}
-
-/// Every path that is sold.
-async fn sell(State(gateway): State<Gateway>, request: Request) -> Response {
-	let (parts, body) = request.into_parts();
-	let config = &gateway.0.config;
-	let (limit, timeout) = (config.max_request_body, config.body_timeout);
-	let too_large = || {
-		let detail = format!("at most {limit} bytes are taken; nothing was charged");
-		Problem::new(ProblemType::RequestTooLarge, detail)
-	};
-	// What the client says of the length is known before a byte of the body has arrived.
-	if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-		return gateway.fail(too_large());
-	}
-	let admitted = match gateway.admit(&parts.headers).await {
-		Ok(admitted) => admitted,
-		Err(problem) => {
-			discard(&parts.headers, body, limit, timeout);
-			return gateway.fail(*problem);
-		},
-	};
-	let body = match read_body(body, limit, timeout).await {
-		Ok(body) => body,
-		Err(BodyError::TooLarge) => return gateway.fail(too_large()),
-		Err(BodyError::Timeout) => {
-			let detail = format!("the body did not arrive within {timeout:?}; nothing was charged");
-			return gateway.fail(Problem::new(ProblemType::RequestTimeout, detail));
-		},
-		// Nobody is there to read the answer.
-		Err(BodyError::Broken) => return Response::new(axum::body::Body::empty()),
-	};
-	let call = Call { method: parts.method, uri: parts.uri, headers: parts.headers, body };
-	// A task of its own: a client that hangs up must not stop a call between service and commit.
-	let task = tokio::spawn({
-		let gateway = gateway.clone();
-		async move { gateway.paid(admitted, call).await }
-	});
-	task.await.unwrap_or_else(|error| {
-		tracing::error!(%error, "a call failed");
-		gateway.refuse(Problem::new(ProblemType::Unavailable, "the gateway failed"))
-	})
 }
 
 /// Seconds since 1970.
 pub(crate) fn now() -> u64 {
 	SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The service's address, if the configuration makes sense.
+fn check(config: &GatewayConfig) -> Result<reqwest::Url, GatewayError> {
+	let refuse = |reason: &str| Err(GatewayError::Config(reason.into()));
+	if config.price == 0 {
+		return refuse("the price must not be zero");
+	}
+	if let Some(value) = config.tick_value {
+		let whole = value > 0 && config.price.is_multiple_of(value);
+		let few = config.price.checked_div(value).is_some_and(|n| n <= MAX_TICKS.into());
+		if !(whole && few) {
+			return refuse(
+				"the price must be a whole number of ticks, no more than can be claimed",
+			);
+		}
+	}
+	if config.max_connections == 0 {
+		return refuse("max_connections must not be zero");
+	}
+	if config.max_connections_per_address == 0 {
+		return refuse("max_connections_per_address must not be zero");
+	}
+	let upstream = reqwest::Url::parse(&config.upstream)
+		.map_err(|error| GatewayError::Config(format!("upstream: {error}")))?;
+	match upstream.scheme() {
+		"http" | "https" => Ok(upstream),
+		_ => refuse("upstream must be http or https"),
+	}
 }
 
 pub(crate) fn problem_response(problem: &Problem, headers: HeaderMap) -> Response {
@@ -549,22 +378,8 @@ pub(crate) fn problem_response(problem: &Problem, headers: HeaderMap) -> Respons
 	let headers = response.headers_mut();
 	headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
 	headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-	response
-}
-
-#[cfg(test)]
-mod tests {
-	use super::*;
-
-	#[test]
-	fn paths_should_stay_below_the_service() {
-		let url =
-			|base: &str, path: &str| target(&reqwest::Url::parse(base).unwrap(), path).to_string();
-		assert_eq!(url("http://h", "/a/b?c=d"), "http://h/a/b?c=d");
-		assert_eq!(url("http://h/", "/"), "http://h/");
-		assert_eq!(url("http://h/base/", "/a"), "http://h/base/a");
-		assert_eq!(url("http://h/base", "/../../secret"), "http://h/base");
-		assert_eq!(url("http://h/base", "//evil/x"), "http://h/base//evil/x");
-		assert_eq!(url("http://h/base", "/%2e%2e/secret"), "http://h/base");
+	if problem.is(ProblemType::LaneBusy) || problem.is(ProblemType::Unavailable) {
+		headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
 	}
+	response
 }

@@ -4,11 +4,10 @@
 //! are defined in one place and can be built from the Wasm alone. Any other chain comes as a JSON
 //! file, which carries its own runtime.
 
-use sc_chain_spec::{json_patch, ChainSpec as _};
+use sc_chain_spec::ChainSpec as _;
 use sc_service::{ChainType, GenericChainSpec, Properties};
 use sp_core::storage::{well_known_keys, Storage};
-use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
-use sp_runtime::BuildStorage;
+use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use std::path::Path;
 
 /// A Stoa chain specification.
@@ -70,14 +69,7 @@ impl Named {
 /// Equal to what the Wasm builds, as a test shows, without compiling the Wasm for it: that is most of
 /// the time from start to first block.
 fn native_genesis(preset: &str, code: &[u8]) -> Result<Storage, String> {
-	use stoa_runtime::{genesis_presets, RuntimeGenesisConfig};
-	let json = |error: serde_json::Error| format!("preset `{preset}` is malformed: {error}");
-	let patch = genesis_presets::get_preset(&PresetId::from(preset))
-		.ok_or_else(|| format!("the runtime has no preset `{preset}`"))?;
-	let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).map_err(json)?;
-	json_patch::merge(&mut config, serde_json::from_slice(&patch).map_err(json)?);
-	let config: RuntimeGenesisConfig = serde_json::from_value(config).map_err(json)?;
-	let mut storage = config.build_storage()?;
+	let mut storage = stoa_runtime::genesis_presets::storage(preset)?;
 	storage.top.insert(well_known_keys::CODE.to_vec(), code.to_vec());
 	Ok(storage)
 }
@@ -115,6 +107,7 @@ pub fn load(id: &str) -> Result<ChainSpec, String> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use sp_runtime::BuildStorage;
 
 	#[test]
 	fn names_resolve() {

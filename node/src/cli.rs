@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::service::Sealing;
+use crate::service::{Sealing, TowerOptions};
 use sc_cli::RunCmd;
 
 /// Arguments of `stoa-node`.
@@ -21,6 +21,10 @@ pub struct Cli {
 	/// finalised at once. The `engine_*` methods are there in all three modes.
 	#[arg(long, value_name = "MODE")]
 	pub sealing: Option<Sealing>,
+
+	/// The watchtower.
+	#[command(flatten)]
+	pub tower: TowerOptions,
 }
 
 /// Everything `stoa-node` does besides running a node.
@@ -68,6 +72,16 @@ mod tests {
 	#[test]
 	fn the_command_is_consistent() {
 		Cli::setup_command(Cli::command()).debug_assert();
+	}
+
+	#[test]
+	fn the_watchtower_can_be_told_whom_it_serves_and_for_how_much() {
+		let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+		let arguments = ["stoa-node", "--tower-payee", alice, "--tower-min-claim", "7"];
+		let tower = Cli::try_from_iter(arguments).map(|cli| cli.tower);
+		let tower = tower.map_err(|error| error.to_string()).expect("the arguments are right");
+		assert_eq!((tower.payees.len(), tower.min_claim), (1, Some(7)));
+		assert!(Cli::try_from_iter(["stoa-node", "--tower-payee", "nobody"]).is_err());
 	}
 
 	#[test]

@@ -91,7 +91,7 @@ pub fn run() -> sc_cli::Result<()> {
 
 fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 	let runner = cli.create_runner(&cli.run)?;
-	let sealing = cli.sealing;
+	let (sealing, tower) = (cli.sealing, cli.tower.clone());
 	if let Some(sealing) = sealing {
 		let config = runner.config();
 		sealing.ensure_allowed(&config.chain_spec.chain_type(), config.role.is_authority())?;
@@ -102,7 +102,7 @@ fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 	);
 	runner.run_node_until_exit(move |mut config| async move {
 		keep_ports(&mut config, rpc, metrics)?;
-		service::start(config, sealing).map_err(sc_cli::Error::Service)
+		service::start(config, sealing, tower).map_err(sc_cli::Error::Service)
 	})
 }
 

@@ -244,8 +244,12 @@ impl Cap {
 	}
 }
 
-/// Most captures that [`CapState`] tells apart.
-pub const MAX_CAPTURES: u32 = 8;
+/// Most captures that [`CapState`] tells apart: eight within the window of the cap in force, and eight
+/// before it while a cap with a longer window waits.
+pub const MAX_CAPTURES: u32 = 16;
+
+/// Into how many stretches a window is divided. It overlaps no more than one more.
+const STRETCHES: BlockNumber = 7;
 
 /// What was captured in a stretch of blocks, see [`CapState`].
 #[derive(
@@ -276,6 +280,9 @@ pub type Captures = BoundedVec<Capture, ConstU32<MAX_CAPTURES>>;
 /// seven stretches, and captures of one stretch count as if all had been made with the last of them:
 /// for windows of up to seven blocks, and for who captures less often, that is exact; who captures in
 /// every block still gets seven eighths of the cap in the long run.
+///
+/// While a cap with a longer window waits, what is older than the present window is remembered too, by
+/// the stretches of the longer one, so that nothing of it is forgotten when that cap comes into force.
 #[derive(
 	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
 )]
@@ -292,9 +299,10 @@ impl CapState {
 		Self { cap, recent: BoundedVec::new() }
 	}
 
-	fn counts(&self, capture: &Capture, now: BlockNumber) -> bool {
+	/// Whether something captured in block `at` is within `window` blocks that end with `now`.
+	fn within(window: BlockNumber, at: BlockNumber, now: BlockNumber) -> bool {
 		// A capture of a later block, which a reorganised view can show, counts as one of now.
-		now.saturating_sub(capture.at) < self.cap.window
+		now.saturating_sub(at) < window
 	}
 
 	/// How much can be captured in block `now`. Only captures make it less.
@@ -302,34 +310,70 @@ impl CapState {
 		let captured = self
 			.recent
 			.iter()
-			.filter(|capture| self.counts(capture, now))
+			.filter(|capture| Self::within(self.cap.window, capture.at, now))
 			.fold(0, |sum: Balance, capture| sum.saturating_add(capture.amount));
 		self.cap.per_window.saturating_sub(captured)
 	}
 
-	/// Counts `amount` as captured in block `now`. Returns `false`, and changes nothing, when it is more
-	/// than the headroom.
+	/// [`capture_before`](Self::capture_before) when no other cap waits.
 	#[must_use]
 	pub fn capture(&mut self, now: BlockNumber, amount: Balance) -> bool {
+		self.capture_before(now, amount, None)
+	}
+
+	/// Counts `amount` as captured in block `now`, while `next` waits to come into force. Returns
+	/// `false`, and changes nothing, when it is more than the headroom.
+	#[must_use]
+	pub fn capture_before(
+		&mut self,
+		now: BlockNumber,
+		amount: Balance,
+		next: Option<&Cap>,
+	) -> bool {
 		if amount > self.headroom(now) {
 			return false;
 		}
-		let length = self.cap.window.div_ceil(MAX_CAPTURES.saturating_sub(1)).max(1);
-		let stretch = |block: BlockNumber| block.checked_div(length);
-		let mut recent: Vec<_> =
-			self.recent.iter().filter(|capture| self.counts(capture, now)).copied().collect();
-		match recent.last_mut() {
-			// A block of an earlier time, which a reorganised view can show, joins the latest.
-			Some(last) if stretch(last.at.max(now)) == stretch(last.at) => {
-				last.at = last.at.max(now);
-				// Within the headroom, so no more than the cap.
-				last.amount = last.amount.saturating_add(amount);
-			},
-			_ => recent.push(Capture { at: now, amount }),
+		let window = self.cap.window;
+		let kept = next.map_or(window, |next| next.window.max(window));
+		// A block of an earlier time, which a reorganised view can show, joins the latest.
+		let at = self.recent.last().map_or(now, |last| last.at.max(now));
+		let mut recent = Captures::new();
+		for capture in self.recent.iter().copied().chain([Capture { at, amount }]) {
+			if Self::within(kept, capture.at, now) {
+				let place = |at| place(at, now, window, kept);
+				let joins = recent.last().is_some_and(|last| place(last.at) == place(capture.at));
+				remember(&mut recent, capture, joins);
+			}
 		}
-		// A window overlaps no more than eight stretches.
-		self.recent = BoundedVec::truncate_from(recent);
+		self.recent = recent;
 		true
+	}
+}
+
+/// Where a block belongs: in a stretch of the present window, or before it in one of those that are
+/// kept for a longer window to come.
+fn place(
+	at: BlockNumber,
+	now: BlockNumber,
+	window: BlockNumber,
+	kept: BlockNumber,
+) -> (bool, Option<BlockNumber>) {
+	let present = CapState::within(window, at, now);
+	let length = if present { window } else { kept }.div_ceil(STRETCHES).max(1);
+	(present, at.checked_div(length))
+}
+
+/// Add a capture, as one with the latest if it joins that.
+fn remember(recent: &mut Captures, capture: Capture, joins: bool) {
+	// Each of both windows overlaps no more than eight stretches, so there is room. Were there none, it
+	// would join the latest as well: it then counts longer than it has to, and is never forgotten.
+	if !joins && recent.try_push(capture).is_ok() {
+		return;
+	}
+	if let Some(last) = recent.last_mut() {
+		last.at = last.at.max(capture.at);
+		// What is within the headroom sums to no more than the cap.
+		last.amount = last.amount.saturating_add(capture.amount);
 	}
 }
 
@@ -374,7 +418,7 @@ pub enum SkipReason {
 	/// The grace period is over; the channel can only be finalized.
 	#[codec(index = 8)]
 	GraceOver,
-	/// The ledger refused the payment; the event before says why.
+	/// The payment was refused; the event before says why.
 	#[codec(index = 9)]
 	NotSettled,
 	/// The payer has revoked the lane, and the grace period of that is over.
@@ -474,7 +518,197 @@ mod tests {
 		assert_eq!(Item { proof: Proof::Ticks(far), ..item }.ticks(), 0);
 	}
 
+	#[test]
+	fn captures_should_not_be_forgotten_when_a_longer_window_comes_into_force() {
+		let longer = Cap { per_window: 100, window: 1_400 };
+		let mut state = CapState::new(Cap { per_window: 100, window: 14 });
+		for now in [437, 439, 441, 443, 445, 447, 449, 450] {
+			assert!(state.capture_before(now, 1, Some(&longer)));
+		}
+		let mut state = CapState { cap: longer, ..state };
+		// More than eight captures of short stretches are within the long window.
+		assert!(state.capture(600, 92));
+		assert_eq!(state.headroom(600), 0);
+		assert!((601..450 + 1_400).all(|now| !state.capture(now, 92)));
+		assert!((600..2_000).filter(|now| state.capture(*now, 92)).count() <= 1);
+	}
+
+	#[test]
+	fn captures_should_be_remembered_for_a_longer_window_that_waits() {
+		let longer = Cap { per_window: 50, window: 7 };
+		let mut state = CapState::new(Cap { per_window: 50, window: 1 });
+		assert!(state.capture_before(449, 40, Some(&longer)));
+		assert!(state.capture_before(450, 40, Some(&longer)));
+		assert_eq!(state.headroom(450), 10);
+		let state = CapState { cap: longer, ..state };
+		assert_eq!(
+			(451..=457).map(|now| state.headroom(now)).collect::<Vec<_>>(),
+			[0, 0, 0, 0, 0, 10, 50]
+		);
+	}
+
+	#[test]
+	fn a_shorter_window_should_forget_what_is_older() {
+		let mut state = CapState::new(CAP);
+		assert!(state.capture(1, 30) && state.capture(8, 30));
+		state.cap = Cap { per_window: 100, window: 2 };
+		assert_eq!((state.headroom(9), state.headroom(10)), (70, 100));
+		assert!(state.capture_before(10, 1, Some(&CAP)));
+		assert_eq!(
+			state.recent.to_vec(),
+			[
+				Capture { at: 1, amount: 30 },
+				Capture { at: 8, amount: 30 },
+				Capture { at: 10, amount: 1 },
+			]
+		);
+		assert!(state.capture(10, 1));
+		assert_eq!(state.recent.to_vec(), [Capture { at: 10, amount: 2 }]);
+	}
+
+	#[test]
+	fn a_longer_window_should_count_no_more_than_one_stretch_beyond_it() {
+		// One unit in every block, for much longer than the window that waits.
+		let longer = Cap { per_window: 5_000, window: 1_000 };
+		let mut state = CapState::new(Cap { per_window: 60, window: 60 });
+		let mut refused = 0;
+		for now in 1..=5_000 {
+			refused += u32::from(!state.capture_before(now, 1, Some(&longer)));
+			assert!(state.recent.len() <= 16);
+		}
+		// Nothing of the present cap is lost to the other one: still more than seven eighths.
+		assert!(refused <= 5_000 / 8);
+		let counted = 5_000 - CapState { cap: longer, ..state }.headroom(5_000);
+		assert!((1_000 * 7 / 8..=1_000 + 143).contains(&counted), "{counted}");
+	}
+
+	/// What may happen to a cap.
+	#[derive(Clone, Debug)]
+	enum Step {
+		Wait(BlockNumber),
+		/// So many hundredths of the headroom, or one unit more than it.
+		Capture(u8),
+		/// Ask for another cap, which holds after some blocks unless it is looser.
+		Set(Cap, BlockNumber),
+	}
+
+	fn cap(longest: BlockNumber) -> impl Strategy<Value = Cap> {
+		(1..1_000u128, 1..=longest).prop_map(|(per_window, window)| Cap { per_window, window })
+	}
+
+	fn step(longest: BlockNumber) -> impl Strategy<Value = Step> {
+		prop_oneof![
+			4 => (0..4u32).prop_map(Step::Wait),
+			1 => (0..2 * longest).prop_map(Step::Wait),
+			8 => (1..=101u8).prop_map(Step::Capture),
+			2 => (cap(longest), 0..30u32).prop_map(|(cap, delay)| Step::Set(cap, delay)),
+		]
+	}
+
+	/// A cap that is changed as channels change it, beside a list of all that was captured.
+	struct Changing {
+		state: CapState,
+		/// The block in which the cap in force was asked for.
+		asked: BlockNumber,
+		/// The cap that waits, when it was asked for, and when it holds.
+		waiting: Option<(Cap, BlockNumber, BlockNumber)>,
+		/// The longest stretch of any cap so far, and by how much all changes together can stretch it.
+		stretch: (BlockNumber, BlockNumber),
+		log: Vec<Capture>,
+		/// What of it was not older than both windows at the last capture.
+		known: Vec<Capture>,
+		now: BlockNumber,
+	}
+
+	fn sum(log: &[Capture], from: BlockNumber) -> Balance {
+		log.iter().filter(|capture| capture.at >= from).map(|capture| capture.amount).sum()
+	}
+
+	impl Changing {
+		fn new(cap: Cap) -> Self {
+			let (asked, now, length) = (100, 100, cap.window.div_ceil(STRETCHES));
+			let (log, known, stretch) = (Vec::new(), Vec::new(), (length, length));
+			Self { state: CapState::new(cap), asked, waiting: None, stretch, log, known, now }
+		}
+
+		/// The first block of the window in force.
+		fn first(&self) -> BlockNumber {
+			(self.now + 1).saturating_sub(self.state.cap.window)
+		}
+
+		fn wait(&mut self, blocks: BlockNumber) {
+			self.now += blocks;
+			if let Some((cap, asked, _)) = self.waiting.filter(|(_, _, from)| *from <= self.now) {
+				(self.state.cap, self.asked, self.waiting) = (cap, asked, None);
+			}
+		}
+
+		fn set(&mut self, cap: Cap, delay: BlockNumber) {
+			let length = cap.window.div_ceil(STRETCHES);
+			self.stretch = (self.stretch.0.max(length), self.stretch.1 + 2 * length);
+			let delay = if cap.is_looser_than(&self.state.cap) { 0 } else { delay };
+			self.waiting = Some((cap, self.now, self.now + delay));
+			self.wait(0);
+		}
+
+		fn capture(&mut self, hundredths: u8) {
+			let before = self.state.clone();
+			let headroom = before.headroom(self.now);
+			let next = self.waiting.map(|(cap, ..)| cap);
+			if hundredths > 100 {
+				assert!(!self.state.capture_before(self.now, headroom + 1, next.as_ref()));
+				assert_eq!(self.state, before);
+				return;
+			}
+			let amount = (headroom * Balance::from(hundredths)).div_ceil(100);
+			assert!(self.state.capture_before(self.now, amount, next.as_ref()));
+			assert_eq!(self.state.headroom(self.now), headroom - amount);
+			let capture = Capture { at: self.now, amount };
+			self.log.push(capture);
+			let window = self.state.cap.window;
+			let kept = next.map_or(window, |next| next.window.max(window));
+			self.known.retain(|capture| capture.at + kept > self.now);
+			self.known.push(capture);
+			// The promise: since it was asked for, no more than the cap in its window.
+			let since = self.first().max(self.asked);
+			assert!(amount == 0 || sum(&self.log, since) <= self.state.cap.per_window);
+		}
+
+		fn check(&self) {
+			let CapState { cap, recent } = &self.state;
+			assert!(recent.windows(2).all(|pair| pair[0].at < pair[1].at));
+			let (headroom, first) = (self.state.headroom(self.now), self.first());
+			let left = |counted| cap.per_window.saturating_sub(counted);
+			if self.stretch.0 == 1 {
+				assert_eq!(headroom, left(sum(&self.known, first)));
+			}
+			// Nothing that is known is left out, and nothing counts for much longer than the window.
+			assert!(headroom <= left(sum(&self.known, first)));
+			assert!(headroom >= left(sum(&self.log, (first + 1).saturating_sub(self.stretch.1))));
+			for later in self.now..self.now + 80 {
+				assert!(self.state.headroom(later) <= self.state.headroom(later + 1));
+			}
+		}
+	}
+
 	proptest! {
+		#[test]
+		fn no_window_should_see_more_than_the_cap_though_it_is_changed(
+			(first, steps) in prop_oneof![Just(7u32), Just(60)].prop_flat_map(|longest| {
+				(cap(longest), prop::collection::vec(step(longest), 0..150))
+			}),
+		) {
+			let mut changing = Changing::new(first);
+			for step in steps {
+				match step {
+					Step::Wait(blocks) => changing.wait(blocks),
+					Step::Capture(hundredths) => changing.capture(hundredths),
+					Step::Set(cap, delay) => changing.set(cap, delay),
+				}
+				changing.check();
+			}
+		}
+
 		#[test]
 		fn no_window_should_see_more_than_the_cap(
 			steps in prop::collection::vec((0..4u32, 0..40u128), 0..120), exact in any::<bool>(),

@@ -31,6 +31,37 @@ pub fn get_preset(name: &PresetId) -> Option<Vec<u8>> {
 	serde_json::to_vec(&preset).ok()
 }
 
+/// The state that the preset `name` makes, without the runtime's code: what a chain spec of it holds,
+/// built natively.
+///
+/// # Errors
+///
+/// Says which preset is unknown or malformed.
+#[cfg(feature = "std")]
+pub fn storage(name: &str) -> Result<sp_runtime::Storage, String> {
+	use sp_runtime::BuildStorage;
+	let json = |error: serde_json::Error| format!("preset `{name}` is malformed: {error}");
+	let patch = get_preset(&PresetId::from(name))
+		.ok_or_else(|| format!("the runtime has no preset `{name}`"))?;
+	let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).map_err(json)?;
+	merge(&mut config, serde_json::from_slice(&patch).map_err(json)?);
+	let config: RuntimeGenesisConfig = serde_json::from_value(config).map_err(json)?;
+	config.build_storage()
+}
+
+/// What a chain spec does with a preset: objects are merged, all else is replaced.
+#[cfg(feature = "std")]
+fn merge(config: &mut Value, patch: Value) {
+	match (config, patch) {
+		(Value::Object(config), Value::Object(patch)) => {
+			for (key, value) in patch {
+				merge(config.entry(key).or_insert(Value::Null), value);
+			}
+		},
+		(config, patch) => *config = patch,
+	}
+}
+
 /// Names of the presets.
 pub fn preset_names() -> Vec<PresetId> {
 	vec![PresetId::from(DEV_RUNTIME_PRESET), PresetId::from(LOCAL_TESTNET_RUNTIME_PRESET)]

@@ -12,8 +12,17 @@ use stoa_client::{
 	chain::{calls, SubmitOptions},
 	keys::{AccountKey, Scheme},
 };
-use stoa_primitives::statement::{MAX_STATEMENTS, MAX_STATEMENT_BYTES};
+use stoa_primitives::{
+	channel::{Item, Proof},
+	keys::KeySignature,
+	statement::{MAX_STATEMENTS, MAX_STATEMENT_BYTES},
+	AssetId,
+};
 use stoa_tests::{market::Market, rpc, Node};
+use stoa_tower::{
+	service::{fetch_published, publish},
+	List,
+};
 
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
 
@@ -104,6 +113,41 @@ async fn the_quota_should_bound_bytes_and_number() {
 	}
 	let one_more = submit(&NODE, &agent.statement(vec![1], 2)).await;
 	assert_eq!(one_more["reason"], "accountFull", "{one_more}");
+}
+
+/// Proofs of one channel, as large as they get.
+fn proofs(channel: u8, count: u32) -> Vec<Item> {
+	let signature = KeySignature::Ecdsa([3; 65]);
+	let proof = Proof::Voucher { cumulative: u128::MAX, valid_until: 1, signature };
+	let capture = Some(u128::MAX);
+	(0..count).map(|lane| Item { channel: [channel; 32], lane, capture, proof }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payees_of_one_account_should_leave_each_others_backups_alone() {
+	let (agent, _) = Signer::registered(&NODE).await;
+	let (url, key, account) = (NODE.url(), &agent.key, agent.key.account());
+	let (one, other) = (List::of(&AssetId::WithId(1)), List::of(&AssetId::WithId(2)));
+	let kept = || async {
+		let all = fetch_published(&NODE.url(), &account).await.unwrap();
+		let of = |channel| all.iter().filter(|item| item.channel == [channel; 32]).count();
+		(of(1), of(2))
+	};
+	// Alone, a list has all the room there is for backups.
+	let alone = publish(&url, key, one, &proofs(1, 3_000)).await.unwrap();
+	assert!(alone.items > 1_000 && alone.left_out > 0, "{alone:?}");
+	assert_eq!(kept().await, (alone.items, 0));
+	// The second one takes its half, and the first gives way when it is published the next time.
+	let second = publish(&url, key, other, &proofs(2, 3_000)).await.unwrap();
+	assert!((alone.items / 2 - 1..=alone.items / 2).contains(&second.items), "{second:?}");
+	let first = publish(&url, key, one, &proofs(1, 3_000)).await.unwrap();
+	assert_eq!(first.items, second.items);
+	assert_eq!(kept().await, (first.items, second.items));
+	// Shorter lists leave nothing of longer ones.
+	publish(&url, key, one, &proofs(1, 10)).await.unwrap();
+	assert_eq!(kept().await, (10, second.items));
+	publish(&url, key, other, &[]).await.unwrap();
+	assert_eq!(kept().await, (10, 0));
 }
 
 /// A statement that a node has, by its subscription.

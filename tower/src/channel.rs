@@ -1,13 +1,15 @@
 //! A channel, as far as a tower has to know it.
 
 use crate::judge::Held;
-use stoa_primitives::{channel::CapState, keys::Key, AccountId, Balance, BlockNumber};
+use stoa_primitives::{channel::CapState, keys::Key, AccountId, AssetId, Balance, BlockNumber};
 
 /// A channel at some block. Amounts are in units of its asset.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChannelState {
 	/// The side that is paid.
 	pub payee: AccountId,
+	/// In what.
+	pub asset: AssetId,
 	/// The key that signs vouchers.
 	pub key: Key,
 	/// The key before it, and the first block in which that one is no longer valid.

@@ -2,13 +2,13 @@
 
 use crate::{
 	machine::Outcome,
-	statement::{Backup, StatementError},
+	statement::{Backup, ReadRequest, StatementError},
 	tower::{Tower, TowerError},
 };
 use codec::DecodeAll;
 use sp_statement_store::Statement;
 use std::{collections::HashSet, time::SystemTime};
-use stoa_primitives::AccountId;
+use stoa_primitives::{channel::Item, AccountId};
 
 /// Why a statement was turned away.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum DoorError {
 	/// The bytes are no statement.
 	#[error("the bytes are not a statement")]
 	Malformed,
-	/// It is no backup.
+	/// It is no backup, or no request.
 	#[error(transparent)]
 	Statement(#[from] StatementError),
 	/// The tower is not for its signer.
@@ -25,6 +25,16 @@ pub enum DoorError {
 	/// Nothing was kept.
 	#[error(transparent)]
 	Tower(#[from] TowerError),
+}
+
+/// Whether a statement should be brought again: something in it was not taken that may be taken later.
+pub fn is_open(brought: &Result<Vec<Outcome>, DoorError>) -> bool {
+	match brought {
+		Ok(outcomes) => outcomes
+			.iter()
+			.any(|outcome| matches!(outcome, Outcome::Refused(reason) if reason.may_change())),
+		Err(error) => matches!(error, DoorError::Tower(_)),
+	}
 }
 
 /// Lets statements in. The default serves every payee, each for itself.
@@ -67,5 +77,18 @@ impl Door {
 		}
 		let Backup { signer, items } = Backup::read(statement, SystemTime::now())?;
 		Ok(tower.offer((!trusted).then_some(&signer), &items).await?)
+	}
+	/// What is kept for the payee that a signed [`ReadRequest`] names, if it is for its signer to know.
+	///
+	/// # Errors
+	///
+	/// [`DoorError`].
+	pub fn read(&self, tower: &Tower, bytes: &[u8]) -> Result<Vec<Item>, DoorError> {
+		let statement = Statement::decode_all(&mut &*bytes).map_err(|_| DoorError::Malformed)?;
+		let request = ReadRequest::read(&statement, tower.genesis(), SystemTime::now())?;
+		if request.signer != request.payee && !self.trusted.contains(&request.signer) {
+			return Err(DoorError::Stranger);
+		}
+		Ok(tower.items_of(&request.payee))
 	}
 }

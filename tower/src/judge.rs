@@ -29,6 +29,11 @@ impl Held {
 	pub fn lasts(&self) -> bool {
 		self.item.valid_until() == 0
 	}
+
+	/// Whether it brings the lane more than `other`, or as much for longer.
+	pub(crate) fn beats(&self, other: &Self) -> bool {
+		(self.claim, self.lasts()) > (other.claim, other.lasts())
+	}
 }
 
 /// Why an item is not kept.
@@ -64,6 +69,28 @@ pub enum Refused {
 	/// The tower holds as much as it may.
 	#[error("the tower is full")]
 	Full,
+	/// It was not looked at: too much was refused before it.
+	#[error("the tower did not look at it, since too much before it was refused")]
+	Unseen,
+}
+
+impl Refused {
+	/// Whether the same item may be kept later: the tower's node lags, the payer has replaced its key just
+	/// now, or what stands in the way goes.
+	pub fn may_change(self) -> bool {
+		matches!(
+			self,
+			Self::UnknownChannel
+				| Self::BadSignature
+				| Self::WouldExpire
+				| Self::Full | Self::Unseen
+		)
+	}
+
+	/// Whether it speaks against who brings the item.
+	pub(crate) fn is_strike(self) -> bool {
+		matches!(self, Self::UnknownChannel | Self::NotPayee | Self::BadSignature | Self::BadTick)
+	}
 }
 
 /// Checks an item against its channel as it is in block `now`. Cheap checks first.

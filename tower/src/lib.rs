@@ -14,7 +14,10 @@ pub mod chain;
 pub mod channel;
 pub mod door;
 pub mod judge;
+pub mod later;
 pub mod machine;
+mod patience;
+mod progress;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod statement;
@@ -25,7 +28,9 @@ pub use self::{
 	channel::ChannelState,
 	door::{Door, DoorError},
 	judge::{Held, Refused},
-	machine::{Config, Machine, Outcome},
-	statement::Backup,
+	later::Later,
+	machine::{Config, Machine, MinClaim, Outcome},
+	progress::Health,
+	statement::{Backup, List},
 	tower::{Keep, KeepFailure, Report, Tower, TowerError},
 };

@@ -6,10 +6,13 @@ use crate::{
 	judge::{Held, Refused},
 };
 use sp_crypto_hashing::blake2_256;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+	collections::{BTreeMap, HashMap},
+	time::Duration,
+};
 use stoa_primitives::{
 	channel::{ChannelId, Item, MAX_BATCH},
-	AccountId, Balance, BlockNumber,
+	AccountId, AssetId, Balance, BlockNumber,
 };
 
 /// How many times in a grace period a channel is looked at, at least: a close is seen long before the
@@ -23,6 +26,25 @@ const MAX_DOUBLINGS: u32 = 4;
 /// Blocks from one look at a channel that is gone to the next, until that is final.
 const RECHECK: BlockNumber = 8;
 
+/// Blocks for which it is believed what a claim in some asset must be worth.
+const PRICE_LIFE: BlockNumber = 300;
+
+/// How long the best block may stay the same, unless the configuration says otherwise: thirty slots.
+const STALL: Duration = Duration::from_secs(60);
+
+/// From which amount on claims are worth a transaction.
+///
+/// It is asked of all claims on one channel together, for each of them on average: small ones ride along
+/// with others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MinClaim {
+	/// What costs the tower nothing, as [the chain](crate::TowerChain::worth) says: nobody can make it
+	/// spend its money on trifles. Nothing in assets that the chain cannot compare with its fees.
+	Free,
+	/// This, in units of the channel's asset, whatever that is; the tower may pay fees.
+	Amount(Balance),
+}
+
 /// Limits, and what tells one tower from another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -33,14 +55,24 @@ pub struct Config {
 	pub lanes_per_payee: usize,
 	/// Lanes that are kept in all.
 	pub lanes: usize,
-	/// What a lane must be owed to be worth a transaction, in units of the channel's asset.
-	pub min_claim: Balance,
+	/// What claims must be worth.
+	pub min_claim: MinClaim,
+	/// For how long the node's best block may stay the same before the tower says that it is blind; `None`
+	/// for a chain that makes blocks on demand.
+	pub stall: Option<Duration>,
 }
 
 impl Config {
-	/// 4,096 lanes for each payee, 262,144 in all, and whatever is owed is worth it.
+	/// 4,096 lanes for each payee, 262,144 in all, what is settled for free, and a best block that rises
+	/// every minute.
 	pub fn new(seed: [u8; 32]) -> Self {
-		Self { seed, lanes_per_payee: 4_096, lanes: 262_144, min_claim: 1 }
+		Self {
+			seed,
+			lanes_per_payee: 4_096,
+			lanes: 262_144,
+			min_claim: MinClaim::Free,
+			stall: Some(STALL),
+		}
 	}
 }
 
@@ -83,12 +115,32 @@ pub struct Machine {
 	channels: BTreeMap<ChannelId, Watch>,
 	payees: HashMap<AccountId, usize>,
 	lanes: usize,
+	prices: BTreeMap<AssetId, Price>,
+}
+
+/// What a claim in an asset must be worth; `None` when none is.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+	least: Option<Balance>,
+	/// In which block that was found out.
+	at: BlockNumber,
 }
 
 impl Machine {
 	/// A machine that keeps nothing.
 	pub fn new(config: Config) -> Self {
-		Self { config, channels: BTreeMap::new(), payees: HashMap::new(), lanes: 0 }
+		Self {
+			config,
+			channels: BTreeMap::new(),
+			payees: HashMap::new(),
+			lanes: 0,
+			prices: BTreeMap::new(),
+		}
+	}
+
+	/// Its limits.
+	pub fn config(&self) -> &Config {
+		&self.config
 	}
 
 	/// How many channels and lanes are kept.
@@ -99,6 +151,75 @@ impl Machine {
 	/// What is kept for a lane.
 	pub fn held(&self, channel: &ChannelId, lane: u32) -> Option<&Held> {
 		self.channels.get(channel)?.lanes.get(&lane)
+	}
+
+	/// Whether something is kept for a payee.
+	pub fn serves(&self, payee: &AccountId) -> bool {
+		self.payees.contains_key(payee)
+	}
+
+	/// Whom a channel pays, if it is watched.
+	pub fn payee_of(&self, channel: &ChannelId) -> Option<&AccountId> {
+		self.channels.get(channel).map(|watch| &watch.payee)
+	}
+
+	/// All that is kept for a payee, in ascending order of (channel, lane).
+	pub fn items_of(&self, payee: &AccountId) -> Vec<Item> {
+		let channels = self.channels.values().filter(|watch| watch.payee == *payee);
+		channels.flat_map(|watch| watch.lanes.values().map(|held| held.item)).collect()
+	}
+
+	/// Whether block `number` is no older than the last one in which the channel was looked at.
+	pub fn is_news(&self, number: BlockNumber, id: &ChannelId) -> bool {
+		let known = self.channels.get(id).filter(|watch| watch.state.is_some());
+		known.is_none_or(|watch| watch.seen <= number)
+	}
+
+	/// The assets of closing channels of which it has to be found out what claims must be worth, `most`
+	/// at most.
+	pub fn to_price(&self, now: BlockNumber, most: usize) -> Vec<AssetId> {
+		if self.config.min_claim != MinClaim::Free {
+			return Vec::new();
+		}
+		let old = |asset: &AssetId| {
+			let price = self.prices.get(asset);
+			price.is_none_or(|price| price.at.saturating_add(PRICE_LIFE) <= now)
+		};
+		let states = self.channels.values().filter_map(|watch| watch.state.as_ref());
+		let closing = states.filter(|state| state.ends.is_some()).map(|state| &state.asset);
+		let mut assets: Vec<_> = closing.filter(|asset| old(asset)).cloned().collect();
+		assets.sort_unstable();
+		assets.dedup();
+		assets.truncate(most);
+		assets
+	}
+
+	/// What a claim in `asset` must be worth as of block `now`.
+	pub fn price(&mut self, now: BlockNumber, asset: AssetId, least: Option<Balance>) {
+		self.prices.insert(asset, Price { least, at: now });
+		// Of assets in which nothing is closing any more.
+		self.prices.retain(|_, price| price.at.saturating_add(PRICE_LIFE.saturating_mul(2)) > now);
+	}
+
+	/// What a claim in `asset` must be worth. As long as nobody knows, everything is.
+	fn least(&self, asset: &AssetId) -> Balance {
+		let least = match self.config.min_claim {
+			MinClaim::Amount(least) => least,
+			MinClaim::Free => {
+				let price = self.prices.get(asset);
+				price.map_or(1, |price| price.least.unwrap_or(Balance::MAX))
+			},
+		};
+		least.max(1)
+	}
+
+	/// Whether a proof that is kept can be settled no more in a block after `now`, as far as is known: its key
+	/// was replaced, say. Any that can be settled is worth more.
+	pub(crate) fn is_dead(&self, held: &Held, now: BlockNumber) -> bool {
+		let watch = self.channels.get(&held.item.channel);
+		watch
+			.and_then(|watch| watch.state.as_ref())
+			.is_some_and(|state| state.last_block(held).is_none_or(|last| last <= now))
 	}
 
 	/// Whether a proof that was checked would be kept, when `pending` lanes are about to be added.
@@ -115,7 +236,7 @@ impl Machine {
 				|| self.lanes.saturating_add(pending) >= self.config.lanes;
 			return if full { Err(Refused::Full) } else { Ok(true) };
 		};
-		if held.claim < old.claim || (held.claim == old.claim && held.lasts() <= old.lasts()) {
+		if !held.beats(old) && !self.is_dead(old, held.at) {
 			return Ok(false);
 		}
 		// What was settled is worth nothing any more, and may give way to anything.
@@ -167,6 +288,7 @@ impl Machine {
 	/// What a channel is in block `now`. Returns whether it has to be found out if it is
 	/// [gone](Self::gone) for good.
 	pub fn see(&mut self, now: BlockNumber, id: &ChannelId, state: Option<ChannelState>) -> bool {
+		let least = state.as_ref().map_or(1, |state| self.least(&state.asset));
 		let Some(watch) = self.channels.get_mut(id) else { return false };
 		let Some(state) = state else {
 			watch.state = None;
@@ -180,7 +302,7 @@ impl Machine {
 		}
 		let pause = state.grace.checked_div(LOOKS).unwrap_or(0).max(1);
 		let mut look = now.saturating_add(pause);
-		if let Some(due) = watch.due(&self.config, id, &state) {
+		if let Some(due) = watch.due(&self.config.seed, least, id, &state) {
 			look = look.min(due.max(watch.retry));
 		}
 		watch.look = look.max(now.saturating_add(1));
@@ -205,23 +327,29 @@ impl Machine {
 		watch.lanes.into_keys().collect()
 	}
 
-	/// What to settle now that `now` is the best block: a batch in ascending order, the most urgent
-	/// claims first when there are more. Call again until it is empty.
+	/// What to settle now that `now` is the best block: a batch in one asset and in ascending order, the
+	/// most urgent claims first when there are more. Call again until it is empty.
 	pub fn due(&mut self, now: BlockNumber) -> Vec<Item> {
 		let mut found: Vec<_> = self
 			.channels
 			.iter()
 			.filter(|(_, watch)| watch.retry <= now)
 			.filter_map(|(id, watch)| {
-				let claims = watch.claims(&self.config, id, now)?;
-				Some((claims.last, *id, claims.items))
+				let state = watch.state.as_ref()?;
+				let least = self.least(&state.asset);
+				let claims = watch.claims(&self.config.seed, least, id, now)?;
+				Some((claims.last, *id, state.asset.clone(), claims.items))
 			})
 			.collect();
-		found.sort_unstable_by_key(|(last, id, _)| (*last, *id));
+		found.sort_unstable_by_key(|(last, id, ..)| (*last, *id));
+		// Whether a batch is free is judged by the first asset in it, so it has one.
+		let Some(asset) = found.first().map(|(_, _, asset, _)| asset.clone()) else {
+			return Vec::new();
+		};
 		let mut batch = Vec::new();
 		// A u32 fits a usize on every platform that the standard library's networking runs on.
 		let size = usize::try_from(MAX_BATCH).unwrap_or(usize::MAX);
-		for (last, id, items) in found {
+		for (last, id, _, items) in found.into_iter().filter(|found| found.2 == asset) {
 			if batch.len().saturating_add(items.len()) > size {
 				break;
 			}
@@ -242,47 +370,78 @@ struct Claims {
 	items: Vec<Item>,
 }
 
+/// What can be taken on one lane.
+struct Take<'a> {
+	amount: Balance,
+	held: &'a Held,
+	last: BlockNumber,
+}
+
+/// Leaves the smallest out until the others are worth `least` each, on average.
+fn keep_worthy(takes: &mut Vec<Take<'_>>, least: Balance) {
+	takes.sort_by_key(|take| std::cmp::Reverse(take.amount));
+	let mut sum = takes.iter().fold(0, |sum: Balance, take| sum.saturating_add(take.amount));
+	// A batch's length is no large number.
+	while sum < least.saturating_mul(Balance::try_from(takes.len()).unwrap_or(Balance::MAX)) {
+		let Some(smallest) = takes.pop() else { return };
+		sum = sum.saturating_sub(smallest.amount);
+	}
+}
+
 impl Watch {
-	/// From which block on something is to be settled, if a close was requested and something is owed.
-	fn due(&self, config: &Config, id: &ChannelId, state: &ChannelState) -> Option<BlockNumber> {
-		let ends = state.ends?;
-		let slot = slot(&config.seed, id, ends, state.grace);
-		self.owed(config, state).map(|(_, last)| by(slot, last, state.grace)).min()
+	/// From which block on something is to be settled, if a close was requested and enough is owed.
+	fn due(
+		&self,
+		seed: &[u8; 32],
+		least: Balance,
+		id: &ChannelId,
+		state: &ChannelState,
+	) -> Option<BlockNumber> {
+		let slot = slot(seed, id, state.ends?, state.grace);
+		let all = self.owed(state).fold(0, |sum: Balance, take| sum.saturating_add(take.amount));
+		let blocks = self.owed(state).map(|take| by(slot, take.last, state.grace));
+		blocks.min().filter(|_| all >= least)
 	}
 
-	/// What is owed and can be settled, each with the last block for it.
-	fn owed<'a>(
-		&'a self,
-		config: &'a Config,
-		state: &'a ChannelState,
-	) -> impl Iterator<Item = (&'a Held, BlockNumber)> {
-		self.lanes.values().filter_map(move |held| {
-			let last = state.last_block(held)?;
-			(state.owed(held) >= config.min_claim.max(1)).then_some((held, last))
+	/// What is owed and can be settled, whatever the room for it.
+	fn owed<'a>(&'a self, state: &'a ChannelState) -> impl Iterator<Item = Take<'a>> {
+		self.lanes.values().filter_map(|held| {
+			let (amount, last) = (state.owed(held), state.last_block(held)?);
+			(amount > 0).then_some(Take { amount, held, last })
 		})
 	}
 
 	/// What to claim in a transaction that is sent when `now` is the best block.
-	fn claims(&self, config: &Config, id: &ChannelId, now: BlockNumber) -> Option<Claims> {
+	fn claims(
+		&self,
+		seed: &[u8; 32],
+		least: Balance,
+		id: &ChannelId,
+		now: BlockNumber,
+	) -> Option<Claims> {
 		let state = self.state.as_ref()?;
 		// Before, only the payee itself may settle.
-		let slot = slot(&config.seed, id, state.ends?, state.grace);
+		let slot = slot(seed, id, state.ends?, state.grace);
 		// The transaction is in the next block at the earliest.
 		let next = now.checked_add(1)?;
 		let mut room = state.room(next);
+		let mut takes = Vec::new();
+		for take in self.owed(state) {
+			if take.last < next || by(slot, take.last, state.grace) > now {
+				continue;
+			}
+			let amount = take.amount.min(room);
+			room = room.saturating_sub(amount);
+			if amount > 0 {
+				takes.push(Take { amount, ..take });
+			}
+		}
+		keep_worthy(&mut takes, least);
 		let mut claims = Claims { last: BlockNumber::MAX, items: Vec::new() };
-		for (held, last) in self.owed(config, state) {
-			if last < next || by(slot, last, state.grace) > now {
-				continue;
-			}
-			let take = state.owed(held).min(room);
-			if take < config.min_claim.max(1) {
-				continue;
-			}
-			room = room.saturating_sub(take);
+		for Take { amount, held, last } in takes {
 			// What deposit and cap have no room for is left out: a claim above them would not be paid
 			// at all.
-			let claim = state.lane(held.item.lane)?.saturating_add(take);
+			let claim = state.lane(held.item.lane)?.saturating_add(amount);
 			let capture = (Some(claim) != held.item.allowed()).then_some(claim);
 			claims.items.push(Item { capture, ..held.item });
 			claims.last = claims.last.min(last);

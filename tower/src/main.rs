@@ -9,16 +9,16 @@
 )]
 
 use clap::Parser;
-use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use stoa_client::{
-	chain::{Chain, ConnectOptions, FeeAsset, SignedChain, SubmitOptions},
+	chain::{Chain, ConnectOptions, FeeAsset, SubmitOptions},
 	keys::{format_account, parse_account, AccountKey},
 	store::RedbStore,
 };
 use stoa_primitives::{AccountId, AssetId, Balance};
 use stoa_tower::{
 	service::{chain::submit_options, feed, http, RpcChain, StoreKeep},
-	Config, Door, Tower,
+	Config, Door, MinClaim, Tower,
 };
 use tokio::{net::TcpListener, sync::watch};
 use tracing_subscriber::EnvFilter;
@@ -68,9 +68,15 @@ struct Cli {
 	#[arg(long, value_name = "N", default_value_t = 4_096)]
 	lanes_per_payee: usize,
 
-	/// What a lane must be owed to be worth a transaction, in units of the channel's asset.
-	#[arg(long, value_name = "AMOUNT", default_value_t = 1)]
-	min_claim: Balance,
+	/// What claims on a channel must be worth, each on average, in units of the channel's asset. Without it,
+	/// what the chain settles for free, since the platform's share is worth more than the fee.
+	#[arg(long, value_name = "AMOUNT")]
+	min_claim: Option<Balance>,
+
+	/// For how many seconds the node's best block may stay the same before the tower says that it is
+	/// blind; 0 for a development chain that makes blocks on demand.
+	#[arg(long, value_name = "SECONDS", default_value_t = 60)]
+	stall_after: u64,
 
 	/// Do not take backups from the node's statement store.
 	#[arg(long)]
@@ -116,13 +122,13 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
 	let config = Config {
 		lanes: cli.lanes,
 		lanes_per_payee: cli.lanes_per_payee,
-		min_claim: cli.min_claim,
+		min_claim: cli.min_claim.map_or(MinClaim::Free, MinClaim::Amount),
+		stall: (cli.stall_after > 0).then(|| Duration::from_secs(cli.stall_after)),
 		..Config::new(account.clone().into())
 	};
 	let fee = cli.fee_asset.map_or(FeeAsset::Native, |id| FeeAsset::Credits(AssetId::WithId(id)));
-	let signed = SignedChain::new(chain, key, SubmitOptions { fee, ..submit_options() });
-	let tower =
-		Tower::new(config, Arc::new(RpcChain::new(Arc::new(signed))), Some(Arc::new(keep)), proofs);
+	let chain = RpcChain::new(chain, key, SubmitOptions { fee, ..submit_options() });
+	let tower = Tower::new(config, Arc::new(chain), Some(Arc::new(keep)), proofs);
 	let door = Arc::new(Door {
 		payees: cli.payees.into_iter().collect(),
 		trusted: cli.trusted.into_iter().collect(),

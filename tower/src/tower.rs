@@ -5,10 +5,12 @@ use crate::{
 	channel::ChannelState,
 	judge::{judge, Held, Refused},
 	machine::{Config, Machine, Outcome},
+	patience::{Patience, PATIENCE},
+	progress::{Health, Progress, Stalled},
 };
-use futures::{future::BoxFuture, stream, StreamExt};
+use futures::{future::BoxFuture, stream, StreamExt, TryStreamExt};
 use std::{
-	collections::{hash_map::Entry, HashMap},
+	collections::{HashMap, HashSet},
 	future::Future,
 	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	time::Duration,
@@ -16,8 +18,9 @@ use std::{
 use stoa_primitives::{
 	channel::{ChannelId, Item},
 	payload::Domain,
-	AccountId, BLOCK_MILLIS,
+	AccountId, AssetId, BlockNumber, BLOCK_MILLIS,
 };
+use tokio::time::Instant;
 
 /// Channels that are looked at in one pass, at most, and how many of them at the same time.
 const PASS: usize = 512;
@@ -29,9 +32,8 @@ const BETWEEN_PASSES: Duration = Duration::from_millis(100);
 /// Batches that are sent in one pass, at most.
 const BATCHES: usize = 8;
 
-/// Items that are refused for what their sender should know, before the rest is not looked at: each costs
-/// a read of the chain.
-const PATIENCE: usize = 32;
+/// Assets of which it is found out in one pass what claims must be worth.
+const PRICES: usize = 16;
 
 /// Why a store did not keep what it was given.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -57,6 +59,20 @@ pub enum TowerError {
 	/// The store failed.
 	#[error("the store failed: {0}")]
 	Store(#[from] KeepFailure),
+	/// The node's best block does not rise, so it shows nobody's close.
+	#[error("the node's best block has been {number} for {} seconds", .time.as_secs())]
+	Stalled {
+		/// The highest that was seen.
+		number: BlockNumber,
+		/// For how long.
+		time: Duration,
+	},
+}
+
+impl From<Stalled> for TowerError {
+	fn from(Stalled { number, time }: Stalled) -> Self {
+		Self::Stalled { number, time }
+	}
 }
 
 /// What one pass did.
@@ -75,8 +91,24 @@ struct Inner {
 	keep: Option<Arc<dyn Keep>>,
 	domain: Domain,
 	machine: Mutex<Machine>,
-	/// One offer at a time: what was judged must still hold when it is on disk.
+	patience: Mutex<Patience>,
+	progress: Mutex<Progress>,
+	/// One offer is written at a time: what was to be kept must still be so when it is on disk.
 	offers: tokio::sync::Mutex<()>,
+}
+
+/// What is known of the channels that items are about.
+type Channels = HashMap<ChannelId, Option<ChannelState>>;
+
+/// What was found out about items, in their order.
+#[derive(Default)]
+struct Judged {
+	verdicts: Vec<Result<Held, Outcome>>,
+	channels: Channels,
+	/// Items of channels that the tower does not have, of which their sender should have known better.
+	strikes: usize,
+	/// The same of channels that it has.
+	forged: usize,
 }
 
 /// A watchtower. Cheap to clone.
@@ -95,17 +127,38 @@ impl Tower {
 		proofs: impl IntoIterator<Item = Held>,
 	) -> Self {
 		let domain = Domain::channels(chain.genesis());
+		let progress = Mutex::new(Progress::new(config.stall));
 		let mut machine = Machine::new(config);
 		for held in proofs {
 			machine.hold(held);
 		}
-		let offers = tokio::sync::Mutex::new(());
-		Self(Arc::new(Inner { chain, keep, domain, machine: Mutex::new(machine), offers }))
+		Self(Arc::new(Inner {
+			chain,
+			keep,
+			domain,
+			machine: Mutex::new(machine),
+			patience: Mutex::new(Patience::new(Instant::now())),
+			progress,
+			offers: tokio::sync::Mutex::new(()),
+		}))
 	}
 
+	// Nothing panics while one of these locks is held.
 	fn machine(&self) -> MutexGuard<'_, Machine> {
-		// Nothing panics while the lock is held.
 		self.0.machine.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	fn patience(&self) -> MutexGuard<'_, Patience> {
+		self.0.patience.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	fn progress(&self) -> MutexGuard<'_, Progress> {
+		self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// The hash of block 0, which names the chain.
+	pub fn genesis(&self) -> stoa_primitives::H256 {
+		self.0.chain.genesis()
 	}
 
 	/// How many channels and lanes are kept.
@@ -113,12 +166,28 @@ impl Tower {
 		self.machine().counts()
 	}
 
+	/// What is kept for a payee, in ascending order of (channel, lane).
+	pub fn items_of(&self, payee: &AccountId) -> Vec<Item> {
+		let machine = self.machine();
+		match machine.serves(payee) {
+			true => machine.items_of(payee),
+			false => Vec::new(),
+		}
+	}
+
+	/// How far the node is, and whether it goes on.
+	pub fn health(&self) -> Health {
+		self.progress().health(Instant::now())
+	}
+
 	/// Offers proofs. Those that are good and worth more than what is kept are on disk when this
 	/// returns; an outcome for each item, in their order.
 	///
 	/// `from` is who brings them, which must be the channel's payee; `None` for somebody who is trusted to
-	/// bring anybody's. After 32 items of which `from` should have known better, the others are
-	/// refused unseen for the same reason as the last.
+	/// bring anybody's. After 32 items in a minute of which `from` should have known better, others are
+	/// refused unseen unless their channels are watched already; all for whom nothing is kept have 512
+	/// together. Many offers are judged at the same
+	/// time, so that nobody waits for another's.
 	///
 	/// # Errors
 	///
@@ -128,31 +197,15 @@ impl Tower {
 		from: Option<&AccountId>,
 		items: &[Item],
 	) -> Result<Vec<Outcome>, TowerError> {
-		let _one = self.0.offers.lock().await;
 		let best = self.0.chain.best().await?;
-		let mut channels = HashMap::new();
-		let (mut good, mut outcomes) = (HashMap::new(), Vec::new());
-		let (mut strikes, mut struck) = (0usize, Refused::UnknownChannel);
-		for item in items {
-			let outcome = if strikes >= PATIENCE {
-				Outcome::Refused(struck)
-			} else {
-				match self.check(from, item, best, &mut channels).await? {
-					Ok(held) => self.take(held, &mut good),
-					Err(reason) => reason,
-				}
-			};
-			if let Outcome::Refused(
-				reason @ (Refused::UnknownChannel
-				| Refused::NotPayee
-				| Refused::BadSignature
-				| Refused::BadTick),
-			) = outcome
-			{
-				(strikes, struck) = (strikes.saturating_add(1), reason);
-			}
-			outcomes.push(outcome);
-		}
+		let Judged { verdicts, mut channels, .. } = self.judge_all(from, items, best).await?;
+		let _one = self.0.offers.lock().await;
+		let mut good = HashMap::new();
+		let mut take = |verdict| match verdict {
+			Ok(held) => self.take(held, &mut good),
+			Err(outcome) => outcome,
+		};
+		let outcomes = verdicts.into_iter().map(&mut take).collect();
 		let good: Vec<_> = good.into_values().collect();
 		if good.is_empty() {
 			return Ok(outcomes);
@@ -164,52 +217,136 @@ impl Tower {
 		for held in good {
 			let id = held.item.channel;
 			machine.hold(held);
-			if let Some(Some(state)) = channels.remove(&id) {
+			let state = channels.remove(&id).flatten();
+			// A pass may have looked at a later block meanwhile.
+			if let Some(state) = state.filter(|_| machine.is_news(best.number, &id)) {
 				machine.see(best.number, &id, Some(state));
 			}
 		}
 		Ok(outcomes)
 	}
 
-	/// Checks one item. What it reads of channels it leaves in `channels`.
-	async fn check(
+	/// Judges items within the patience that there is for who brings them.
+	async fn judge_all(
+		&self,
+		from: Option<&AccountId>,
+		items: &[Item],
+		best: Block,
+	) -> Result<Judged, TowerError> {
+		let Some(from) = from else {
+			return self.judge_within(None, items, best, PATIENCE).await;
+		};
+		let unknown = items.iter().filter(|item| !self.watches(Some(from), item)).count();
+		let stranger = !self.machine().serves(from);
+		let grant = self.patience().grant(from, stranger, unknown, Instant::now());
+		let judged = self.judge_within(Some(from), items, best, grant.strikes).await;
+		let strikes = judged.as_ref().map_or(0, |judged| judged.strikes);
+		let left = grant.strikes.saturating_sub(strikes);
+		self.patience().give_back(grant, left);
+		judged
+	}
+
+	/// Judges items until there were that many strikes, and those of channels that the tower has anyway until
+	/// as many were forged.
+	async fn judge_within(
+		&self,
+		from: Option<&AccountId>,
+		items: &[Item],
+		best: Block,
+		patience: usize,
+	) -> Result<Judged, TowerError> {
+		let mut judged = Judged::default();
+		let looks = |judged: &Judged, item: &Item| match self.watches(from, item) {
+			true => judged.forged < PATIENCE,
+			false => judged.strikes < patience,
+		};
+		for run in items.chunks(AT_ONCE) {
+			let news =
+				run.iter().filter(|item| !self.knows(from, item, best) && looks(&judged, item));
+			let ids: Vec<_> = news.map(|item| item.channel).collect();
+			self.read(ids, best, &mut judged.channels).await?;
+			for item in run {
+				let verdict = match self.knows(from, item, best) {
+					true => Err(Outcome::Known),
+					false if !looks(&judged, item) => Err(Outcome::Refused(Refused::Unseen)),
+					false => self.check(from, item, best, &judged.channels),
+				};
+				if matches!(&verdict, Err(Outcome::Refused(reason)) if reason.is_strike()) {
+					let count = match self.watches(from, item) {
+						true => &mut judged.forged,
+						false => &mut judged.strikes,
+					};
+					*count = count.saturating_add(1);
+				}
+				judged.verdicts.push(verdict);
+			}
+		}
+		Ok(judged)
+	}
+
+	/// Reads the channels that were not read yet.
+	async fn read(
+		&self,
+		ids: Vec<ChannelId>,
+		best: Block,
+		channels: &mut Channels,
+	) -> Result<(), ChainFailure> {
+		let ids: HashSet<_> = ids.into_iter().filter(|id| !channels.contains_key(id)).collect();
+		let read = stream::iter(ids)
+			.map(
+				|id| async move { Ok::<_, ChainFailure>((id, self.0.chain.channel(id, best).await?)) },
+			)
+			.buffer_unordered(AT_ONCE);
+		let read: Vec<_> = read.try_collect().await?;
+		channels.extend(read);
+		Ok(())
+	}
+
+	/// Whether the item's channel is watched, for who brings it.
+	fn watches(&self, from: Option<&AccountId>, item: &Item) -> bool {
+		let machine = self.machine();
+		let payee = machine.payee_of(&item.channel);
+		payee.is_some_and(|payee| from.is_none_or(|from| from == payee))
+	}
+
+	/// Whether as much or more is kept than an item claims, for who brings it, and can still be settled.
+	fn knows(&self, from: Option<&AccountId>, item: &Item, best: Block) -> bool {
+		let claim = item.capture.or(item.allowed()).unwrap_or(0);
+		let machine = self.machine();
+		machine.held(&item.channel, item.lane).is_some_and(|held| {
+			let whose = from.is_none_or(|from| *from == held.payee);
+			let more = held.claim > claim && !machine.is_dead(held, best.number);
+			whose && (more || held.item == *item)
+		})
+	}
+
+	/// Checks one item against its channel, which was read unless that is to be tried again.
+	fn check(
 		&self,
 		from: Option<&AccountId>,
 		item: &Item,
 		best: Block,
-		channels: &mut HashMap<ChannelId, Option<ChannelState>>,
-	) -> Result<Result<Held, Outcome>, TowerError> {
-		let claim = item.capture.or(item.allowed()).unwrap_or(0);
-		let known = {
-			let machine = self.machine();
-			machine.held(&item.channel, item.lane).is_some_and(|held| {
-				let whose = from.is_none_or(|from| *from == held.payee);
-				whose && (held.claim > claim || held.item == *item)
-			})
-		};
-		if known {
-			return Ok(Err(Outcome::Known));
-		}
-		let state = match channels.entry(item.channel) {
-			Entry::Occupied(read) => read.into_mut(),
-			Entry::Vacant(entry) => entry.insert(self.0.chain.channel(item.channel, best).await?),
-		};
-		let refused = |reason| Ok(Err(Outcome::Refused(reason)));
+		channels: &Channels,
+	) -> Result<Held, Outcome> {
+		let refused = |reason| Err(Outcome::Refused(reason));
+		let Some(state) = channels.get(&item.channel) else { return refused(Refused::Unseen) };
 		let Some(state) = state else { return refused(Refused::UnknownChannel) };
 		if from.is_some_and(|from| *from != state.payee) {
 			return refused(Refused::NotPayee);
 		}
-		match judge(&self.0.domain, state, best.number, item) {
-			Ok(held) => Ok(Ok(held)),
-			Err(reason) => refused(reason),
-		}
+		judge(&self.0.domain, state, best.number, item).map_err(Outcome::Refused)
 	}
 
 	/// Puts a proof that was checked with those to be kept, if it is to be.
 	fn take(&self, held: Held, good: &mut HashMap<(ChannelId, u32), Held>) -> Outcome {
 		let lane = (held.item.channel, held.item.lane);
-		if good.get(&lane).is_some_and(|other| other.claim >= held.claim) {
-			return Outcome::Known;
+		match good.get(&lane) {
+			Some(other) if !held.beats(other) => return Outcome::Known,
+			// As for what is kept already, and this one is owed: it was checked just now.
+			Some(other) if other.lasts() && !held.lasts() => {
+				return Outcome::Refused(Refused::WouldExpire);
+			},
+			_ => {},
 		}
 		let machine = self.machine();
 		let new = |(id, lane): &(ChannelId, u32)| machine.held(id, *lane).is_none();
@@ -228,11 +365,20 @@ impl Tower {
 	///
 	/// # Errors
 	///
-	/// [`TowerError::Chain`] when the node does not say what its best block is. A channel that cannot be
-	/// read, a batch that cannot be sent and a row that cannot be removed are logged and tried again.
+	/// [`TowerError::Chain`] when the node does not say what its best block is, [`TowerError::Stalled`] when
+	/// that has not risen for too long: there is nothing new to see then. A channel that cannot be read, a
+	/// batch that cannot be sent and a row that cannot be removed are logged and tried again.
 	pub async fn pass(&self) -> Result<Report, TowerError> {
 		let chain = &self.0.chain;
-		let best = chain.best().await?;
+		let best = match chain.best().await {
+			Ok(best) => best,
+			Err(error) => {
+				// Says so loudly when it has been long.
+				let _ = self.progress().check(Instant::now());
+				return Err(error.into());
+			},
+		};
+		self.progress().see(best.number, Instant::now())?;
 		let ids = self.machine().to_look(best.number, PASS);
 		let mut report = Report { more: ids.len() == PASS, ..Report::default() };
 		let mut gone = Vec::new();
@@ -254,6 +400,7 @@ impl Tower {
 		if let Err(error) = self.bury(gone).await {
 			tracing::warn!(%error, "what is kept of channels that have ended stays for now");
 		}
+		self.find_prices(best.number).await;
 		for _ in 0..BATCHES {
 			let items = self.machine().due(best.number);
 			if items.is_empty() {
@@ -263,10 +410,30 @@ impl Tower {
 			report.claimed = report.claimed.saturating_add(claims);
 			match chain.settle(items).await {
 				Ok(()) => tracing::info!(claims, block = best.number, "settling for absent payees"),
-				Err(error) => tracing::warn!(%error, claims, "a batch was not sent"),
+				Err(error) => {
+					// The node may be slow to say so, and there is more to look at meanwhile.
+					tracing::warn!(%error, claims, "a batch was not sent");
+					break;
+				},
 			}
 		}
 		Ok(report)
+	}
+
+	/// Finds out what claims must be worth. Without an answer, what was known before holds.
+	async fn find_prices(&self, now: BlockNumber) {
+		let assets: Vec<AssetId> = self.machine().to_price(now, PRICES);
+		for asset in assets {
+			match self.0.chain.worth(asset.clone()).await {
+				Ok(least) => {
+					tracing::debug!(?asset, ?least, "what claims must be worth");
+					self.machine().price(now, asset, least);
+				},
+				Err(error) => {
+					tracing::warn!(%error, ?asset, "the fee of a settlement is not known")
+				},
+			}
+		}
 	}
 
 	/// Forgets channels that have ended, once that is final.
@@ -298,7 +465,8 @@ impl Tower {
 		loop {
 			let pause = match self.pass().await {
 				Ok(report) if report.more => BETWEEN_PASSES,
-				Ok(_) => block,
+				// That was said loudly.
+				Ok(_) | Err(TowerError::Stalled { .. }) => block,
 				Err(error) => {
 					tracing::warn!(%error, "channels are not being watched");
 					block

@@ -355,7 +355,11 @@ fn shares(facts: &Facts, checks: &mut Vec<Check>) {
 fn channel_checks(facts: &Facts, channel: &ChannelFacts, checks: &mut Vec<Check>) {
 	let role = &channel.role;
 	let owed = facts.price.checked_mul(u128::from(channel.answered));
-	checks.push(facts.money(format!("{role}: vouchers signed"), owed, Some(channel.signed)));
+	checks.push(facts.money(
+		format!("{role}: allowed by its vouchers or ticks"),
+		owed,
+		Some(channel.signed),
+	));
 	checks.push(facts.money(
 		format!("{role}: claimed in its channel"),
 		owed,

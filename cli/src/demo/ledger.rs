@@ -234,7 +234,7 @@ impl Ledger<'_> {
 		}
 		row("consumers", &facts.channels.len().to_string());
 		row("calls", &format!("{}, {} errors", facts.answered(), self.errors));
-		row("rate", &format!("{} calls/s, each with a voucher of its own", self.rate()));
+		row("rate", &format!("{} calls/s, each with a voucher or a tick of its own", self.rate()));
 		let millis = |micros: u64| format!("{} ms", decimal(u128::from(micros), 3));
 		let latency: Vec<_> = self
 			.latency

@@ -260,6 +260,8 @@ impl Shop {
 		config.realm = "text statistics".into();
 		config.settle = SettlePolicy { interval: NEVER, ..SettlePolicy::default() };
 		config.settle_on_shutdown = false;
+		// A development chain may make blocks on demand only.
+		config.max_stall = NEVER;
 		let gateway = Gateway::new(config, chain).await?;
 		let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
 		let address = listener.local_addr().map_err(cannot)?;

@@ -1,4 +1,4 @@
-//! The calls: real HTTP through the gateway, one voucher for each.
+//! The calls: real HTTP through the gateway, one voucher or one tick for each.
 
 use super::{
 	api::{self, Statistics},
@@ -45,7 +45,7 @@ pub struct Tally {
 	pub sampled: u64,
 	/// Answers that were wrong.
 	pub wrong: u64,
-	/// The cumulative amount of the last voucher, as the store has it.
+	/// The cumulative amount of the last voucher or tick, as the store has it.
 	pub signed: Balance,
 	/// Response times.
 	pub latency: Latency,
@@ -63,6 +63,13 @@ pub struct Task {
 	pub calls: u32,
 	/// Answered calls of all consumers so far, for the display.
 	pub progress: Arc<AtomicU64>,
+}
+
+impl Task {
+	/// Whether the consumer pays by ticks: every second one does, so that both ways are seen side by side.
+	fn by_tick(&self) -> bool {
+		!self.place.is_multiple_of(2)
+	}
 }
 
 /// Make the calls of one consumer, one after the other.
@@ -83,6 +90,7 @@ pub async fn consume(
 	let policy = HttpPolicy {
 		asset: Some(channel.asset.clone()),
 		payees: Some(vec![channel.payee.clone()]),
+		ticks: task.by_tick(),
 		..HttpPolicy::new(task.price)
 	};
 	let client = PaidClient::new(payer.clone(), Arc::new(chain), policy)?;

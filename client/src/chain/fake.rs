@@ -5,6 +5,7 @@ use futures::{future::BoxFuture, FutureExt};
 use std::{
 	collections::HashMap,
 	sync::{Mutex, MutexGuard},
+	time::Duration,
 };
 use stoa_primitives::{
 	channel::{Item, Proof, SkipReason},
@@ -111,16 +112,28 @@ pub struct State {
 	pub best: HashMap<ChannelId, ChannelInfo>,
 	pub finalized: HashMap<ChannelId, ChannelInfo>,
 	pub down: bool,
+	/// The node says that it is fetching the chain's blocks.
+	pub catching_up: bool,
 	/// A channel whose reads fail.
 	pub unreadable: Option<ChannelId>,
 	/// A channel whose claims are skipped.
 	pub skip: Option<ChannelId>,
 	/// How many batches from now on fail.
 	pub failing_batches: usize,
+	/// Nothing becomes final: batches are included, and their outcome waits for [`FakeChain::finalize`].
+	pub stalled: bool,
+	/// Batches are included, not final yet, and nobody is told.
+	pub lose_batches: bool,
+	/// Batches are sent, not included, and nobody is told.
+	pub drop_batches: bool,
 	/// Top-ups are refused by the node.
 	pub refuse_top_ups: bool,
 	/// Top-ups are included, not final yet, and nobody is told.
 	pub lose_top_ups: bool,
+	/// Top-ups of this channel are included and fail.
+	pub failing_top_up: Option<ChannelId>,
+	/// The top-ups that were sent, by transaction.
+	pub top_ups: Vec<Vec<(ChannelId, Balance)>>,
 	pub reads: usize,
 	pub batches: Vec<Vec<Item>>,
 }
@@ -160,6 +173,80 @@ impl FakeChain {
 		state.finalized.insert(channel.id, channel);
 	}
 
+	/// Makes the best block final.
+	pub fn finalize(&self) {
+		let mut state = self.state();
+		state.finalized = state.best.clone();
+		state.stalled = false;
+	}
+
+	/// Puts a batch into the best block.
+	fn include(&self, items: Vec<Item>) -> Result<SettleOutcome, ChainError> {
+		let mut state = self.up()?;
+		if let Some(left) = state.failing_batches.checked_sub(1) {
+			state.failing_batches = left;
+			return Err(ChainError::Rpc { reason: "failing".into() });
+		}
+		if state.drop_batches {
+			return Err(lost());
+		}
+		state.batches.push(items.clone());
+		let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
+		let (now, refused) = (state.number + 1, state.skip);
+		for (index, item) in (0u32..).zip(items) {
+			let Item { channel, lane, .. } = item;
+			let outcome = match state.best.get_mut(&channel) {
+				_ if refused == Some(channel) => Err(SkipReason::NotSettled),
+				Some(info) => settle_item(info, &item, &Domain::channels(self.genesis), now),
+				None => Err(SkipReason::UnknownChannel),
+			};
+			match outcome {
+				Ok(amount) => {
+					let settled = state.best[&channel].settled;
+					claimed.push(Claim { channel, lane, amount, settled });
+				},
+				Err(reason) => skipped.push(Skip { index, channel, lane, reason }),
+			}
+		}
+		if state.lose_batches {
+			return Err(lost());
+		}
+		if !state.stalled {
+			state.finalized = state.best.clone();
+		}
+		Ok(SettleOutcome { submitted: submitted(), claimed, skipped })
+	}
+
+	/// Adds to deposits, to all or to none.
+	fn add(&self, top_ups: &[(ChannelId, Balance)]) -> Result<Vec<ChannelInfo>, ChainError> {
+		let mut state = self.up()?;
+		state.top_ups.push(top_ups.to_vec());
+		if state.refuse_top_ups {
+			return Err(ChainError::Rejected { reason: "refused".into() });
+		}
+		if top_ups.iter().any(|(channel, _)| state.failing_top_up == Some(*channel)) {
+			let failure = DispatchFailure {
+				pallet: "Channels".into(),
+				name: "Failing".into(),
+				doc: String::new(),
+			};
+			return Err(ChainError::Dispatch(failure));
+		}
+		let mut infos = Vec::new();
+		for (channel, amount) in top_ups {
+			let info = state.best.get_mut(channel).unwrap();
+			info.deposit += amount;
+			infos.push(info.clone());
+		}
+		if state.lose_top_ups {
+			return Err(lost());
+		}
+		for info in &infos {
+			state.finalized.insert(info.id, info.clone());
+		}
+		Ok(infos)
+	}
+
 	fn up(&self) -> Result<MutexGuard<'_, State>, ChainError> {
 		let state = self.state();
 		if state.down {
@@ -172,6 +259,10 @@ impl FakeChain {
 impl ChainView for FakeChain {
 	fn genesis(&self) -> H256 {
 		self.genesis
+	}
+
+	fn caught_up(&self) -> BoxFuture<'_, Result<bool, ChainError>> {
+		async move { Ok(!self.up()?.catching_up) }.boxed()
 	}
 
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
@@ -223,31 +314,11 @@ impl ChainView for FakeChain {
 impl PayeeChain for FakeChain {
 	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<SettleOutcome, ChainError>> {
 		async move {
-			let mut state = self.up()?;
-			if let Some(left) = state.failing_batches.checked_sub(1) {
-				state.failing_batches = left;
-				return Err(ChainError::Rpc { reason: "failing".into() });
+			let outcome = self.include(items);
+			while outcome.is_ok() && self.state().stalled {
+				tokio::time::sleep(Duration::from_millis(1)).await;
 			}
-			state.batches.push(items.clone());
-			let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
-			let (now, refused) = (state.number + 1, state.skip);
-			for (index, item) in (0u32..).zip(items) {
-				let Item { channel, lane, .. } = item;
-				let outcome = match state.best.get_mut(&channel) {
-					_ if refused == Some(channel) => Err(SkipReason::NotSettled),
-					Some(info) => settle_item(info, &item, &Domain::channels(self.genesis), now),
-					None => Err(SkipReason::UnknownChannel),
-				};
-				match outcome {
-					Ok(amount) => {
-						let settled = state.best[&channel].settled_on(lane);
-						claimed.push(Claim { channel, lane, amount, settled });
-					},
-					Err(reason) => skipped.push(Skip { index, channel, lane, reason }),
-				}
-			}
-			state.finalized = state.best.clone();
-			Ok(SettleOutcome { submitted: submitted(), claimed, skipped })
+			outcome
 		}
 		.boxed()
 	}
@@ -273,22 +344,14 @@ impl PayerChain for FakeChain {
 		channel: ChannelId,
 		amount: Balance,
 	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>> {
-		async move {
-			let mut state = self.up()?;
-			if state.refuse_top_ups {
-				return Err(ChainError::Rejected { reason: "refused".into() });
-			}
-			let info = state.best.get_mut(&channel).unwrap();
-			info.deposit += amount;
-			let info = info.clone();
-			if state.lose_top_ups {
-				let (extrinsic, reason) = (H256::zero(), "lost".into());
-				return Err(ChainError::Unknown { extrinsic, reason });
-			}
-			state.finalized.insert(channel, info.clone());
-			Ok(info)
-		}
-		.boxed()
+		async move { self.add(&[(channel, amount)]).map(|infos| infos[0].clone()) }.boxed()
+	}
+
+	fn top_up_many(
+		&self,
+		top_ups: Vec<(ChannelId, Balance)>,
+	) -> Option<BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>>> {
+		Some(async move { self.add(&top_ups) }.boxed())
 	}
 
 	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>> {
@@ -301,6 +364,10 @@ impl PayerChain for FakeChain {
 		}
 		.boxed()
 	}
+}
+
+fn lost() -> ChainError {
+	ChainError::Unknown { extrinsic: H256::zero(), reason: "lost".into() }
 }
 
 fn submitted() -> Submitted {

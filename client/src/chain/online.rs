@@ -1,9 +1,9 @@
 //! A connection to one node.
 
 use super::{
-	api, calls, events::decode, AgentInfo, At, BlockRef, Call, ChainError, ChainView, Changes,
-	ChannelInfo, EventRecord, MarketEvent, NativeBalance, OpenChannel, Phase, SubmitOptions,
-	Submitted,
+	api, calls, events::decode, submit::Turns, AgentInfo, At, BlockRef, Call, ChainError,
+	ChainView, Changes, ChannelInfo, EventRecord, MarketEvent, NativeBalance, OpenChannel, Phase,
+	SubmitOptions, Submitted,
 };
 use crate::{
 	config::{Hash, StoaConfig},
@@ -132,6 +132,7 @@ struct Inner {
 	config: StoaConfig,
 	genesis: H256,
 	connection: RwLock<Arc<Connection>>,
+	turns: Turns,
 }
 
 /// A node of the chain. Cheap to clone; connects again by itself when the connection is lost.
@@ -189,8 +190,13 @@ impl Chain {
 		if let Some(expected) = options.genesis.filter(|expected| *expected != genesis) {
 			return Err(ChainError::WrongGenesis { expected, actual: genesis });
 		}
-		let connection = RwLock::new(Arc::new(connection));
-		Ok(Self(Arc::new(Inner { url: url.into(), options, config, genesis, connection })))
+		let (connection, turns) = (RwLock::new(Arc::new(connection)), Turns::default());
+		Ok(Self(Arc::new(Inner { url: url.into(), options, config, genesis, connection, turns })))
+	}
+
+	/// Whose turn it is to submit.
+	pub(super) fn turns(&self) -> &Turns {
+		&self.0.turns
 	}
 
 	/// The connection, made anew if it was lost.
@@ -266,6 +272,15 @@ impl Chain {
 			.await?
 			.ok_or_else(|| ChainError::NotFound { what: format!("block {hash:?}") })?;
 		Ok(BlockRef { number: block_number(header.number), hash })
+	}
+
+	/// Whether the node is not busy fetching blocks that others have: as it says itself.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn caught_up(&self) -> Result<bool, ChainError> {
+		Ok(!self.connection().await?.methods.system_health().await?.is_syncing)
 	}
 
 	/// The block of this number on the best chain, if there is one yet.
@@ -647,6 +662,10 @@ impl Decode for ViewFailed {
 impl ChainView for Chain {
 	fn genesis(&self) -> H256 {
 		self.0.genesis
+	}
+
+	fn caught_up(&self) -> BoxFuture<'_, Result<bool, ChainError>> {
+		boxed(Chain::caught_up(self))
 	}
 
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {

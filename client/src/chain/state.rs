@@ -97,6 +97,16 @@ impl Chain {
 		Ok(found.map(|schedule| schedule.0))
 	}
 
+	/// The number of the schedule that new channels and agreements keep.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn current_schedule(&self, at: At) -> Result<ScheduleId, ChainError> {
+		let call = api::view_functions().fee_split().current();
+		view(&self.at(at).await?, call).await
+	}
+
 	/// The account that receives the platform's share.
 	///
 	/// # Errors

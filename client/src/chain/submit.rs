@@ -11,7 +11,14 @@ use futures::{
 	future::{join_all, BoxFuture},
 	FutureExt, Stream, StreamExt,
 };
-use std::{fmt, future::Future, pin::pin, time::Duration};
+use std::{
+	collections::HashMap,
+	fmt,
+	future::Future,
+	pin::pin,
+	sync::{Arc, Mutex, PoisonError},
+	time::Duration,
+};
 use stoa_primitives::{
 	channel::{ChannelId, Item},
 	AccountId, AssetId, Balance, BlockNumber, H256,
@@ -20,10 +27,13 @@ use subxt::{
 	client::OnlineClientAtBlockImpl,
 	config::DefaultExtrinsicParamsBuilder,
 	error::{BackendError, ExtrinsicError},
-	tx::{SubmittableTransaction, TransactionInBlock, TransactionStatus},
+	tx::{SubmittableTransaction, TransactionInBlock, TransactionProgress, TransactionStatus},
 	utils::{AccountId32, Static},
 };
-use tokio::time::timeout;
+use tokio::{
+	sync::{Mutex as AsyncMutex, OwnedMutexGuard},
+	time::{timeout, Instant},
+};
 
 type Client = OnlineClientAtBlockImpl<StoaConfig>;
 type Transaction = SubmittableTransaction<StoaConfig, Client>;
@@ -150,9 +160,12 @@ impl Chain {
 		options: SubmitOptions,
 	) -> Result<Submitted, ChainError> {
 		let at = self.birth_block(&options).await?;
-		let nonce = self.next_account_nonce(key).await?;
-		let transaction = sign(&at, call, key, &options, nonce)?;
-		self.watch(transaction, &options).await
+		let entered = {
+			let _turn = self.turns().take(&key.account()).await;
+			let nonce = self.next_account_nonce(key).await?;
+			enter(sign(&at, call, key, &options, nonce)?, &options).await?
+		};
+		self.watch(entered, &options).await
 	}
 
 	/// Signs calls with consecutive nonces and submits them together; outcomes in the same order.
@@ -166,20 +179,52 @@ impl Chain {
 		key: &AccountKey,
 		options: SubmitOptions,
 	) -> Vec<Result<Submitted, ChainError>> {
-		let prepare = async {
+		let entered = async {
 			let at = self.birth_block(&options).await?;
+			let _turn = self.turns().take(&key.account()).await;
 			let first = self.next_account_nonce(key).await?;
-			(first..)
+			let transactions = (first..)
 				.zip(calls)
 				.map(|(nonce, call)| sign(&at, call, key, &options, nonce))
-				.collect::<Result<Vec<_>, ChainError>>()
+				.collect::<Result<Vec<_>, ChainError>>()?;
+			let enter = |transaction| enter(transaction, &options);
+			Ok(join_all(transactions.into_iter().map(enter)).await)
 		};
-		match prepare.await {
-			Ok(transactions) => {
-				let watch = |transaction| self.watch(transaction, &options);
-				join_all(transactions.into_iter().map(watch)).await
+		match entered.await {
+			Ok(entered) => {
+				let watch = |entered: Result<Entered, ChainError>| async {
+					self.watch(entered?, &options).await
+				};
+				join_all(entered.into_iter().map(watch)).await
 			},
-			Err(error) => calls.iter().map(|_| Err(error.clone())).collect(),
+			Err::<_, ChainError>(error) => calls.iter().map(|_| Err(error.clone())).collect(),
+		}
+	}
+
+	/// Signs a call and hands it to the node, whose pool takes it or refuses it. Does not wait for a block: for
+	/// callers that find out from the chain's state what became of it. Returns the transaction's hash.
+	///
+	/// # Errors
+	///
+	/// [`ChainError::Rejected`] when the node refused it (nothing happened), [`ChainError::Unknown`] when it
+	/// did not say within the timeout of the options.
+	pub async fn send(
+		&self,
+		call: &Call,
+		key: &AccountKey,
+		options: &SubmitOptions,
+	) -> Result<H256, ChainError> {
+		let at = self.birth_block(options).await?;
+		let nonce = self.next_account_nonce(key).await?;
+		let transaction = sign(&at, call, key, options, nonce)?;
+		let extrinsic = transaction.hash();
+		match timeout(options.timeout, transaction.submit()).await {
+			Ok(Ok(_)) => Ok(extrinsic),
+			Ok(Err(error)) => Err(refused(error, extrinsic)),
+			Err(_) => {
+				let reason = format!("the node did not take it within {:?}", options.timeout);
+				Err(ChainError::Unknown { extrinsic, reason })
+			},
 		}
 	}
 
@@ -212,28 +257,15 @@ impl Chain {
 		Ok(connection.methods.system_account_next_index(&account).await?)
 	}
 
+	/// Waits for what becomes of a transaction that the node has taken.
 	async fn watch(
 		&self,
-		transaction: Transaction,
+		entered: Entered,
 		options: &SubmitOptions,
 	) -> Result<Submitted, ChainError> {
-		let extrinsic = transaction.hash();
+		let Entered { extrinsic, progress, since } = entered;
 		let unknown = |reason: String| ChainError::Unknown { extrinsic, reason };
-		let late = async {
-			tokio::time::sleep(options.timeout).await;
-			let what = match options.wait {
-				Wait::InBlock => "in no block",
-				Wait::Finalized => "not final",
-			};
-			format!("{what} within {:?}", options.timeout)
-		};
-		let mut late = pin!(late);
-		let progress = tokio::select! {
-			progress = transaction.submit_and_watch() => {
-				progress.map_err(|error| refused(error, extrinsic))?
-			},
-			reason = &mut late => return Err(unknown(reason)),
-		};
+		let mut late = pin!(late(since, options));
 		let statuses = progress.map(|status| match status {
 			Ok(TransactionStatus::InBestBlock(block)) => Status::InBlock(block),
 			Ok(TransactionStatus::InFinalizedBlock(block)) => Status::Finalized(block),
@@ -248,7 +280,7 @@ impl Chain {
 			) => Status::Pending,
 			Err(error) => Status::Lost(error.to_string()),
 		});
-		match follow(statuses, options.wait, late).await {
+		match follow(statuses, options.wait, &mut late).await {
 			Followed::Included(block) => outcome(block).await,
 			Followed::Rejected(reason) => Err(ChainError::Rejected { reason }),
 			Followed::Lost { reason, block: None } => Err(unknown(reason)),
@@ -263,6 +295,52 @@ impl Chain {
 				}
 			},
 		}
+	}
+}
+
+/// A transaction that the node has taken into its pool.
+struct Entered {
+	extrinsic: H256,
+	progress: TransactionProgress<StoaConfig, Client>,
+	since: Instant,
+}
+
+/// Hands a transaction to the node. Once it is in the pool, the account's next nonce counts it.
+async fn enter(transaction: Transaction, options: &SubmitOptions) -> Result<Entered, ChainError> {
+	let (extrinsic, since) = (transaction.hash(), Instant::now());
+	let mut late = pin!(late(since, options));
+	let progress = tokio::select! {
+		progress = transaction.submit_and_watch() => {
+			progress.map_err(|error| refused(error, extrinsic))?
+		},
+		reason = &mut late => return Err(ChainError::Unknown { extrinsic, reason }),
+	};
+	Ok(Entered { extrinsic, progress, since })
+}
+
+/// Resolves when a transaction that was sent at `since` has taken too long, with what to say of it.
+async fn late(since: Instant, options: &SubmitOptions) -> String {
+	tokio::time::sleep(options.timeout.saturating_sub(since.elapsed())).await;
+	let what = match options.wait {
+		Wait::InBlock => "in no block",
+		Wait::Finalized => "not final",
+	};
+	format!("{what} within {:?}", options.timeout)
+}
+
+/// Submissions of one account take turns, from the look at its nonce until the node has taken the
+/// transaction: two with one nonce would be one too many. They are watched side by side.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<AccountId, Arc<AsyncMutex<()>>>>);
+
+impl Turns {
+	async fn take(&self, account: &AccountId) -> OwnedMutexGuard<()> {
+		let turn = {
+			// Nothing panics while the lock is held.
+			let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+			turns.entry(account.clone()).or_default().clone()
+		};
+		turn.lock_owned().await
 	}
 }
 
@@ -498,11 +576,41 @@ impl SignedChain {
 	pub fn chain(&self) -> &Chain {
 		&self.chain
 	}
+
+	/// Submits a call and waits until it is final, whatever the options say of that.
+	pub(super) async fn submit_final(&self, call: &Call) -> Result<Submitted, ChainError> {
+		let options = SubmitOptions { wait: Wait::Finalized, ..self.options.clone() };
+		self.chain.submit(call, &self.key, options).await
+	}
+
+	/// Submits a call that tops up channels, and reads these once that is final.
+	async fn top_up_by(
+		&self,
+		call: Call,
+		ids: Vec<ChannelId>,
+	) -> Result<Vec<ChannelInfo>, ChainError> {
+		let submitted = self.submit_final(&call).await?;
+		let mut infos = Vec::new();
+		for id in ids {
+			let read = self.chain.channel(&id, At::Finalized).await;
+			// The money is locked, whatever keeps the channel from being read.
+			let info = read.map_err(|error| ChainError::Unknown {
+				extrinsic: submitted.extrinsic,
+				reason: format!("it is final, but the channel cannot be read: {error}"),
+			})?;
+			infos.extend(info);
+		}
+		Ok(infos)
+	}
 }
 
 impl ChainView for SignedChain {
 	fn genesis(&self) -> H256 {
 		self.chain.genesis()
+	}
+
+	fn caught_up(&self) -> BoxFuture<'_, Result<bool, ChainError>> {
+		ChainView::caught_up(&self.chain)
 	}
 
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
@@ -573,13 +681,20 @@ impl PayerChain for SignedChain {
 		amount: Balance,
 	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>> {
 		async move {
-			let options = SubmitOptions { wait: Wait::Finalized, ..self.options.clone() };
-			self.chain.submit(&calls::top_up(channel, amount), &self.key, options).await?;
-			self.chain.channel(&channel, At::Finalized).await?.ok_or_else(|| ChainError::NotFound {
-				what: "the channel that was topped up".into(),
-			})
+			let infos = self.top_up_by(calls::top_up(channel, amount), vec![channel]).await?;
+			let gone = || ChainError::NotFound { what: "the channel that was topped up".into() };
+			infos.into_iter().next().ok_or_else(gone)
 		}
 		.boxed()
+	}
+
+	fn top_up_many(
+		&self,
+		top_ups: Vec<(ChannelId, Balance)>,
+	) -> Option<BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>>> {
+		let calls = top_ups.iter().map(|(id, amount)| calls::top_up(*id, *amount)).collect();
+		let ids = top_ups.into_iter().map(|(id, _)| id).collect();
+		Some(self.top_up_by(calls::batch_all(calls), ids).boxed())
 	}
 
 	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>> {
@@ -685,6 +800,17 @@ mod tests {
 			"late".to_owned()
 		};
 		assert_eq!(follow(statuses, Wait::Finalized, late).await, lost("late", Some(9)));
+	}
+
+	#[tokio::test]
+	async fn submissions_should_take_turns_by_account() {
+		let turns = Turns::default();
+		let (a, b) = (AccountId::new([1; 32]), AccountId::new([2; 32]));
+		let first = turns.take(&a).await;
+		assert!(turns.take(&a).now_or_never().is_none());
+		assert!(turns.take(&b).now_or_never().is_some());
+		drop(first);
+		assert!(turns.take(&a).now_or_never().is_some());
 	}
 
 	#[tokio::test]

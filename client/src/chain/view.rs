@@ -12,6 +12,12 @@ pub trait ChainView: Send + Sync + 'static {
 	/// The hash of block 0, which names the chain.
 	fn genesis(&self) -> H256;
 
+	/// Whether the node has the chain's newest blocks, as far as it knows: one that has just started and
+	/// is catching up shows channels as they were long ago.
+	fn caught_up(&self) -> BoxFuture<'_, Result<bool, ChainError>> {
+		Box::pin(std::future::ready(Ok(true)))
+	}
+
 	/// Resolves `at` to a block.
 	fn block(&self, at: At) -> BoxFuture<'_, Result<BlockRef, ChainError>>;
 
@@ -53,6 +59,16 @@ pub trait PayerChain: ChainView {
 		amount: Balance,
 	) -> BoxFuture<'_, Result<ChannelInfo, ChainError>>;
 
+	/// Adds to the deposits of several channels in one transaction: all or none. Returns the channels as
+	/// they are then, in finalized state; `None` when this chain cannot do so.
+	fn top_up_many(
+		&self,
+		top_ups: Vec<(ChannelId, Balance)>,
+	) -> Option<BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>>> {
+		let _ = top_ups;
+		None
+	}
+
 	/// All channels that `payer` has opened and that have not ended, in finalized state. May walk all
 	/// channels that there are: for payers that have lost their records.
 	fn channels_of(&self, payer: AccountId) -> BoxFuture<'_, Result<Vec<ChannelInfo>, ChainError>>;
@@ -67,7 +83,7 @@ pub struct Claim {
 	pub lane: u32,
 	/// Paid now, before shares were taken.
 	pub amount: Balance,
-	/// Paid over the channel's life.
+	/// Paid over the channel's life, on all lanes together.
 	pub settled: Balance,
 }
 

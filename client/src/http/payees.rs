@@ -1,19 +1,16 @@
 //! Asking payees over HTTP what they have accepted.
 
-use super::transport;
+use super::agreements::{client, exchange};
 use crate::{
 	allowance::Allowance,
 	chain::to_hex,
 	payer::recovery::Payees,
 	payment::{ChannelProof, ChannelStatus, PROOF_HEADER},
 };
-use futures::{future::BoxFuture, FutureExt, StreamExt};
+use futures::{future::BoxFuture, FutureExt};
 use reqwest::StatusCode;
 use std::{collections::HashMap, time::Duration};
 use stoa_primitives::AccountId;
-
-/// Largest answer: some kilobytes for each lane that there can be.
-const MAX_BODY: usize = 1_024 * 1_024;
 
 /// Payees that run a gateway, by the address of each.
 pub struct HttpPayees {
@@ -31,13 +28,7 @@ impl HttpPayees {
 		addresses: HashMap<AccountId, String>,
 		timeout: Duration,
 	) -> Result<Self, super::HttpError> {
-		// No redirects: a redirect must not decide who sees a proof.
-		let http = reqwest::Client::builder()
-			.redirect(reqwest::redirect::Policy::none())
-			.timeout(timeout)
-			.build()
-			.map_err(transport)?;
-		Ok(Self { http, addresses })
+		Ok(Self { http: client(timeout)?, addresses })
 	}
 
 	async fn ask(&self, payee: &AccountId, proof: &ChannelProof) -> Result<Vec<Allowance>, String> {
@@ -45,24 +36,15 @@ impl HttpPayees {
 		let address = address.trim_end_matches('/');
 		let url = format!("{address}/.well-known/stoa/channel/{}", to_hex(proof.channel));
 		let request = self.http.get(url).header(PROOF_HEADER, proof.to_header());
-		let text = |error: reqwest::Error| transport(error).to_string();
-		let response = request.send().await.map_err(text)?;
-		match response.status() {
+		let reply = exchange(request).await.map_err(|error| error.to_string())?;
+		match reply.status {
 			StatusCode::OK => {},
 			// It has accepted nothing.
 			StatusCode::NOT_FOUND => return Ok(Vec::new()),
 			status => return Err(format!("the payee answers with status {}", status.as_u16())),
 		}
-		let mut body = Vec::new();
-		let mut stream = response.bytes_stream();
-		while let Some(chunk) = stream.next().await {
-			body.extend_from_slice(&chunk.map_err(text)?);
-			if body.len() > MAX_BODY {
-				return Err(format!("the answer is larger than {MAX_BODY} bytes"));
-			}
-		}
 		let status: ChannelStatus =
-			serde_json::from_slice(&body).map_err(|error| format!("no status: {error}"))?;
+			serde_json::from_slice(&reply.body).map_err(|error| format!("no status: {error}"))?;
 		let proofs = status.lanes.iter().map(|lane| lane.proof());
 		let proofs: Result<Vec<_>, _> = proofs.collect();
 		Ok(proofs.map_err(|error| error.to_string())?.into_iter().flatten().collect())

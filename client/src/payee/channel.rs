@@ -17,8 +17,8 @@ pub(super) struct Lane {
 	pub session: Option<Session>,
 	/// Ticks that were accepted and are not durable yet.
 	pub pending: Option<Pending>,
-	/// Whether a voucher waits to be served and stored.
-	pub held: bool,
+	/// What a voucher allows that waits to be served and stored.
+	pub held: Option<Balance>,
 }
 
 impl Lane {
@@ -51,10 +51,11 @@ pub(super) struct Channel {
 	pub ended: bool,
 	/// Last block in which a close that was agreed to can be made.
 	pub consent: Option<BlockNumber>,
-	pub lanes: BTreeMap<u32, Lane>,
+	/// Boxed, so that finding one among many touches little memory.
+	pub lanes: BTreeMap<u32, Box<Lane>>,
 	/// The roots of commitments that have paid, and what tells their commitments apart.
 	pub roots: HashMap<Tick, [u8; 32]>,
-	/// The sum of the floors of all lanes.
+	/// What all lanes together have taken up of the deposit: of each its floor, or what it is held for.
 	pub total: Balance,
 	/// What `total` may rise to in the block that is named.
 	pub limit: Option<(BlockNumber, Balance)>,
@@ -69,12 +70,28 @@ impl Channel {
 
 	/// What was accepted or settled on a lane, whichever is more.
 	pub(super) fn floor(&self, lane: u32) -> Balance {
-		self.lanes.get(&lane).map_or(0, Lane::accepted).max(self.settled(lane))
+		self.lanes.get(&lane).map_or(0, |lane| lane.accepted()).max(self.settled(lane))
+	}
+
+	/// What a lane has taken up of the deposit: its floor, or what it is held for. Calls under way at the
+	/// same time on other lanes must leave room for it.
+	fn taken(&self, lane: u32) -> Balance {
+		let held = self.lanes.get(&lane).and_then(|lane| lane.held);
+		self.floor(lane).max(held.unwrap_or(0))
+	}
+
+	/// Changes what decides how much a lane has taken up. The same as [`Channel::update`] after the
+	/// change, without looking at the other lanes.
+	pub(super) fn change_lane<T>(&mut self, lane: u32, change: impl FnOnce(&mut Self) -> T) -> T {
+		let before = self.taken(lane);
+		let out = change(self);
+		self.total = self.total.saturating_sub(before).saturating_add(self.taken(lane));
+		out
 	}
 
 	/// Brings what is derived up to date after a change. Floors are within the deposit, so their sum is.
 	pub(super) fn update(&mut self) {
-		let own = self.lanes.keys().map(|lane| self.floor(*lane));
+		let own = self.lanes.keys().map(|lane| self.taken(*lane));
 		let paid = self.facts.iter().flat_map(|facts| (0u32..).zip(&facts.info.lane_settled));
 		let others = paid.filter(|(lane, _)| !self.lanes.contains_key(lane)).map(|(_, paid)| *paid);
 		self.total = own.chain(others).fold(0, Balance::saturating_add);
@@ -92,7 +109,7 @@ impl Channel {
 		amount: Balance,
 		now: BlockNumber,
 	) -> Result<(), Rejection> {
-		let others = self.total.saturating_sub(self.floor(lane));
+		let others = self.total.saturating_sub(self.taken(lane));
 		let total = others.checked_add(amount).ok_or(Rejection::Overflow)?;
 		let deposit = facts.info.deposit;
 		if total > deposit {
@@ -130,7 +147,8 @@ impl Channel {
 		if let Some(from) = facts.revoked(lane) {
 			return Err(Rejection::LaneRevoked { from });
 		}
-		let needed = now.checked_add(rules.settle_horizon).ok_or(Rejection::Overflow)?;
+		let horizon = now.checked_add(rules.settle_horizon).ok_or(Rejection::Overflow)?;
+		let needed = if rules.accept_expiring { horizon } else { BlockNumber::MAX };
 		if valid_until != 0 && valid_until < needed {
 			return Err(Rejection::ExpiresTooSoon { needed });
 		}

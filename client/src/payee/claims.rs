@@ -5,7 +5,9 @@ use super::{
 	facts::{earlier, Facts},
 	machine::Machine,
 	rules::Record,
+	Payee,
 };
+use crate::voucher::LaneKey;
 use stoa_primitives::{channel::Item, Balance, BlockNumber};
 
 /// A lane's claim that is not settled yet.
@@ -22,9 +24,35 @@ pub struct Unsettled {
 	pub valid_until: BlockNumber,
 }
 
+/// What was earned on channels that have ended since the start, and was not settled as far as is known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Losses {
+	/// In units of the asset. Whoever else settles in the last moment, a tower for example, makes it less.
+	pub units: Balance,
+	/// Channels that had ended before they were read for the first time since the start: how much of what
+	/// was earned on them was settled is not known.
+	pub unread: u64,
+}
+
+impl Losses {
+	/// Takes note that a channel is there no more.
+	pub(super) fn note(&mut self, channel: &Channel) {
+		// What was agreed to is paid by the close itself.
+		if channel.consent.is_some() {
+			return;
+		}
+		if channel.facts.is_some() {
+			let owed = channel.owed().map(|(_, _, amount)| amount);
+			self.units = owed.fold(self.units, Balance::saturating_add);
+		} else if channel.lanes.values().any(|lane| lane.record.is_some()) {
+			self.unread = self.unread.saturating_add(1);
+		}
+	}
+}
+
 impl Channel {
 	/// What each lane has earned and not been paid, in ascending order of lanes.
-	fn owed(&self) -> impl Iterator<Item = (u32, &Record, Balance)> {
+	pub(super) fn owed(&self) -> impl Iterator<Item = (u32, &Record, Balance)> {
 		let rows =
 			self.lanes.iter().filter_map(|(lane, state)| Some((*lane, state.record.as_ref()?)));
 		rows.map(|(lane, row)| (lane, row, row.earned.saturating_sub(self.settled(lane))))
@@ -86,6 +114,17 @@ impl Machine {
 		self.collect(now, |facts| facts.capturable(now))
 	}
 
+	/// What was lost on channels that have ended since the start.
+	pub fn lost(&self) -> Losses {
+		self.lost
+	}
+
+	/// What a lane has paid by the best block, of which a part may not be final yet; `None` if the best
+	/// block does not have the channel.
+	pub fn pending_settled(&self, at: &LaneKey) -> Option<Balance> {
+		self.channels.get(&at.channel)?.facts.as_ref()?.pending_settled(at.lane)
+	}
+
 	/// How many channels have accepted payments, how many payments, and what they earned.
 	pub fn sums(&self) -> (usize, u64, Balance) {
 		let mut sums = (0usize, 0u64, 0 as Balance);
@@ -101,5 +140,13 @@ impl Machine {
 			}
 		}
 		sums
+	}
+}
+
+impl Payee {
+	/// What a lane has paid by the best block, as it was last read, of which a part may not be final yet;
+	/// `None` if that block does not have the channel. Nothing of it counts as settled before it is final.
+	pub fn pending_settled(&self, at: &LaneKey) -> Option<Balance> {
+		self.machine().pending_settled(at)
 	}
 }

@@ -5,6 +5,7 @@
 //! one flush runs the next batches gather, and one flush makes all of them durable.
 
 use super::{
+	machine::Machine,
 	millis,
 	rows::{root_key, RootRow, Row},
 	ticks::{TickFlush, TickPayment, TickVerdict},
@@ -14,7 +15,8 @@ use crate::{
 	store::{Table, Write},
 	ticks::SignedCommit,
 };
-use std::{sync::atomic::Ordering, time::Instant};
+use std::sync::atomic::Ordering;
+use tokio::time::Instant;
 
 /// What was made durable.
 #[derive(Default)]
@@ -97,10 +99,16 @@ impl Payee {
 		let mut machine = self.machine_mut();
 		machine.accept_ticks(payments, self.best_block(), clock, verdicts);
 		let allowed = self.config().max_unflushed;
-		let may_serve = allowed > 0 && machine.unflushed() <= allowed;
+		let works = !self.0.disk_failed.load(Ordering::Relaxed);
+		let may_serve = works && allowed > 0 && machine.unflushed() <= allowed;
+		TickTicket { may_serve, ..self.next_batch(&machine) }
+	}
+
+	/// The ticket of a batch that was accepted just now, under the lock that is shown.
+	pub(super) fn next_batch(&self, _: &Machine) -> TickTicket {
 		let batch = self.0.batches.fetch_add(1, Ordering::Relaxed).saturating_add(1);
 		let taken_back = self.0.taken_back.load(Ordering::Relaxed);
-		TickTicket { batch, taken_back, may_serve }
+		TickTicket { batch, taken_back, may_serve: false }
 	}
 
 	/// Returns once the ticks of a batch are durable. Many batches share one flush.
@@ -125,10 +133,12 @@ impl Payee {
 			if let Err(error) = self.0.committer.commit(writes).await {
 				let mut machine = self.machine_mut();
 				machine.revert();
+				self.0.disk_failed.store(true, Ordering::Relaxed);
 				self.0.taken_back.fetch_add(1, Ordering::Relaxed);
 				return Err(error.into());
 			}
 			self.machine_mut().flushed(flush);
+			self.0.disk_failed.store(false, Ordering::Relaxed);
 		}
 		flushing.done = upto;
 		Ok(())

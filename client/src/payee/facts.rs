@@ -35,6 +35,8 @@ pub(super) struct Facts {
 	/// Lanes that were revoked, with the first block in which nothing can be settled on them.
 	revoked: BTreeMap<u32, BlockNumber>,
 	limits: Vec<Limit>,
+	/// What each lane has paid by the best block, `None` if that does not have the channel.
+	newest: Option<Vec<Balance>>,
 }
 
 /// The earlier of two ends, `None` being never.
@@ -79,7 +81,9 @@ impl Facts {
 		if let Some(before) = before {
 			info.raise_settled(&before.info);
 		}
-		let mut facts = Self { limits: limits(&info, best), info, at, closing, keys, revoked };
+		let newest = best.map(|best| best.lane_settled.clone());
+		let limits = limits(&info, best);
+		let mut facts = Self { limits, info, at, closing, keys, revoked, newest };
 		facts.charge(now, facts.info.paid().saturating_sub(read));
 		facts
 	}
@@ -137,6 +141,14 @@ impl Facts {
 			.filter(|limit| amount > limit.state.headroom(now))
 			.filter_map(|limit| limit.from.filter(|from| *from > now))
 			.min()
+	}
+
+	/// What a lane has paid by the best block, final or not; `None` if that does not have the channel.
+	pub(super) fn pending_settled(&self, lane: u32) -> Option<Balance> {
+		let newest = self.newest.as_ref()?;
+		let place = usize::try_from(lane).ok();
+		let newest = place.and_then(|place| newest.get(place)).copied().unwrap_or(0);
+		Some(newest.max(self.info.settled_on(lane)))
 	}
 
 	/// Takes over that a lane has paid `settled` in all, as seen at `now`.

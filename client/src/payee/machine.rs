@@ -21,7 +21,8 @@
 //! commitment is opened.
 
 use super::{
-	channel::{Channel, Lane},
+	channel::Channel,
+	claims::Losses,
 	facts::Facts,
 	rules::{Assessment, Record, Rejection, Rules},
 	ticks::Session,
@@ -42,6 +43,8 @@ pub struct Machine {
 	pub(super) channels: HashMap<ChannelId, Channel>,
 	/// Lanes with ticks that are not durable yet.
 	pub(super) dirty: Vec<LaneKey>,
+	/// What channels that have ended have not paid.
+	pub(super) lost: Losses,
 }
 
 /// A verdict that only the signature can still change.
@@ -59,7 +62,8 @@ pub(super) enum Weighed {
 impl Machine {
 	/// A machine that knows nothing yet.
 	pub fn new(rules: Rules, domain: Domain) -> Self {
-		Self { rules, domain, channels: HashMap::new(), dirty: Vec::new() }
+		let (dirty, lost) = (Vec::new(), Losses::default());
+		Self { rules, domain, channels: HashMap::new(), dirty, lost }
 	}
 
 	/// The rules in force.
@@ -104,6 +108,9 @@ impl Machine {
 		let Some(info) = finalized else {
 			if let Some(channel) = self.channels.get_mut(&id) {
 				if channel.seen.is_some_and(|seen| seen < at) {
+					if !channel.ended {
+						self.lost.note(channel);
+					}
 					channel.facts = None;
 					channel.ended = true;
 				}
@@ -289,7 +296,7 @@ impl Machine {
 		}
 		channel.room(facts, voucher.lane, voucher.cumulative, now)?;
 		let lane = channel.lanes.get(&voucher.lane);
-		let (earned, count) = lane.map_or((0, 0), Lane::earned);
+		let (earned, count) = lane.map_or((0, 0), |lane| lane.earned());
 		let earned = earned
 			.max(channel.settled(voucher.lane))
 			.checked_add(price)
@@ -298,23 +305,30 @@ impl Machine {
 		Ok(Record { proof, key: None, earned, request: *request, count })
 	}
 
-	/// Keeps a lane for a voucher that is being served. Returns `false` while it is kept for another or
-	/// has ticks that are not durable.
+	/// Keeps a lane for a proof of `amount` that is being served, and room for it in the deposit and under
+	/// the cap: what [`Machine::assess`] finds good on other lanes leaves that much. Returns `false` while
+	/// the lane is kept for another or has ticks that are not durable.
 	#[must_use]
-	pub fn hold(&mut self, at: &LaneKey) -> bool {
+	pub fn hold(&mut self, at: &LaneKey, amount: Balance) -> bool {
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return false };
-		let lane = channel.lanes.entry(at.lane).or_default();
-		let free = !lane.held && lane.pending.is_none();
-		lane.held |= free;
-		free
+		channel.change_lane(at.lane, |channel| {
+			let lane = channel.lanes.entry(at.lane).or_default();
+			let free = lane.held.is_none() && lane.pending.is_none();
+			if free {
+				lane.held = Some(amount);
+			}
+			free
+		})
 	}
 
 	/// The inverse of [`Machine::hold`].
 	pub fn release(&mut self, at: &LaneKey) {
-		let channel = self.channels.get_mut(&at.channel);
-		if let Some(lane) = channel.and_then(|channel| channel.lanes.get_mut(&at.lane)) {
-			lane.held = false;
-		}
+		let Some(channel) = self.channels.get_mut(&at.channel) else { return };
+		channel.change_lane(at.lane, |channel| {
+			if let Some(lane) = channel.lanes.get_mut(&at.lane) {
+				lane.held = None;
+			}
+		});
 	}
 
 	/// Takes over a record that [`Machine::assess`] returned and that is durable now. Compare and
@@ -326,18 +340,21 @@ impl Machine {
 		if channel.floor(at.lane) >= record.proof.amount() {
 			return false;
 		}
-		channel.lanes.entry(at.lane).or_default().record = Some(record);
-		channel.update();
+		channel.change_lane(at.lane, |channel| {
+			channel.lanes.entry(at.lane).or_default().record = Some(record);
+		});
 		true
 	}
 
 	/// Raises what the chain has settled on a lane, as seen at block `now`.
 	pub fn note_settled(&mut self, at: &LaneKey, settled: Balance, now: BlockNumber) {
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return };
-		if let Some(facts) = &mut channel.facts {
-			facts.note_settled(at.lane, settled, now);
-		}
-		channel.update();
+		channel.change_lane(at.lane, |channel| {
+			if let Some(facts) = &mut channel.facts {
+				facts.note_settled(at.lane, settled, now);
+			}
+		});
+		channel.limit = None;
 	}
 
 	/// What the payee will have been paid when the channel is closed now, if nothing is under way on it.
@@ -356,7 +373,7 @@ impl Machine {
 			return Ok(None);
 		}
 		let Some(channel) = self.channels.get_mut(id) else { return Ok(None) };
-		if channel.lanes.values().any(|lane| lane.held || lane.pending.is_some()) {
+		if channel.lanes.values().any(|lane| lane.held.is_some() || lane.pending.is_some()) {
 			return Ok(None);
 		}
 		channel.consent = channel.consent.max(Some(until));

@@ -5,16 +5,17 @@ use super::{
 	RECHECK,
 };
 use crate::{
-	chain::{to_hex, At, BlockRef, ChannelInfo},
+	chain::{to_hex, At, BlockRef, ChainError, ChannelInfo},
 	store::{Table, Write},
 	voucher::LaneKey,
 };
 use futures::{stream, StreamExt};
 use std::{
 	sync::{atomic::Ordering, PoisonError},
-	time::{Duration, Instant},
+	time::Duration,
 };
-use stoa_primitives::{channel::ChannelId, Balance, BLOCK_MILLIS};
+use stoa_primitives::{channel::ChannelId, Balance, BlockNumber, BLOCK_MILLIS};
+use tokio::time::Instant;
 
 impl Payee {
 	/// For how long the state of a channel is believed.
@@ -90,8 +91,25 @@ impl Payee {
 		// with another chain at any time.
 		let finalized = self.verify_chain().await?;
 		let best = self.0.chain.block(At::Best).await?;
-		self.0.best.fetch_max(best.number, Ordering::Relaxed);
+		if !self.0.chain.caught_up().await? {
+			return Err(stale("the node is still fetching the chain's blocks".into()));
+		}
+		self.note_best(best.number)?;
 		Ok(Heads { finalized, best, at })
+	}
+
+	/// Takes over the best block's number. Fails when it has not risen for too long: such a node says
+	/// nothing of what its peers know.
+	fn note_best(&self, number: BlockNumber) -> Result<(), PayeeError> {
+		let mut risen = self.0.risen.lock().unwrap_or_else(PoisonError::into_inner);
+		if self.0.best.fetch_max(number, Ordering::Relaxed) < number {
+			*risen = Instant::now();
+		}
+		let since = risen.elapsed();
+		match since > self.0.config.max_stall {
+			true => Err(stale(format!("the node's best block is the same since {since:?}"))),
+			false => Ok(()),
+		}
 	}
 
 	/// Reads a channel at `heads`, or at new ones, if the last read is older than `max_age`.
@@ -236,4 +254,8 @@ impl Payee {
 		self.turns().retain(|at, _| at.channel != *id);
 		Ok(())
 	}
+}
+
+fn stale(reason: String) -> PayeeError {
+	ChainError::Rpc { reason }.into()
 }

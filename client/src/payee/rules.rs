@@ -16,6 +16,9 @@ pub struct Rules {
 	/// How many blocks a proof, and the key that signed it, must stay valid from now on, so that it can
 	/// be settled.
 	pub settle_horizon: BlockNumber,
+	/// Whether proofs are accepted that expire. Nobody but the payee itself can settle them in time as long
+	/// as the channel is open: a watchtower is no help.
+	pub accept_expiring: bool,
 }
 
 /// What was accepted on a lane, as it is stored: the proof in full, so that it can be settled
@@ -70,10 +73,10 @@ pub enum Rejection {
 		/// The first block in which nothing can be settled on it.
 		from: BlockNumber,
 	},
-	/// The proof expires before it can be settled.
+	/// The proof expires before it can be settled, or expires at all and must not.
 	#[error("the proof must be valid at least until block {needed}, or without limit")]
 	ExpiresTooSoon {
-		/// The first block that suffices.
+		/// The first block that suffices; the last that there can be when none does.
 		needed: BlockNumber,
 	},
 	/// Signed by a key that was replaced and ends too soon.

@@ -12,6 +12,10 @@
 //! Ticks are accepted in memory and become durable in groups. What is not durable is told apart, so that
 //! it can be taken back: see [`Machine::flushed`] and [`Machine::revert`].
 
+mod calls;
+
+pub use calls::{CheckedTick, TickClaim, TickDecision, TickReservation, VerifiedTick};
+
 use super::{
 	channel::{Channel, Lane},
 	machine::Machine,
@@ -115,6 +119,30 @@ pub struct TickFlush {
 	pub records: Vec<Record>,
 	/// The commitments that are used for the first time: lane, root, and what tells the commitment apart.
 	pub roots: Vec<(LaneKey, Tick, [u8; 32])>,
+}
+
+/// What a good tick makes of its lane.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+	/// What is allowed.
+	amount: Balance,
+	/// What of it is earned.
+	earned: Balance,
+	/// How many payments there were.
+	count: u64,
+	/// What all lanes of the channel have taken up.
+	total: Balance,
+}
+
+/// What a tick does to its lane.
+#[derive(Clone, Copy, Debug)]
+enum Judged {
+	Good(Step),
+	Replay {
+		same_request: bool,
+	},
+	/// A call is being served on the lane.
+	Busy,
 }
 
 /// A commitment that is good if a key of the channel has signed it.
@@ -358,16 +386,22 @@ impl Channel {
 
 	/// What the sum of all floors may rise to.
 	fn limit(&mut self, now: BlockNumber) -> Balance {
-		match (self.limit, &self.facts) {
-			(Some((block, limit)), _) if block == now => limit,
-			(_, Some(facts)) => {
-				let capped = facts.info.paid().saturating_add(facts.headroom(now));
-				let limit = facts.info.deposit.min(capped);
-				self.limit = Some((now, limit));
+		match self.limit {
+			Some((block, limit)) if block == now => limit,
+			_ => {
+				let limit = self.limit_at(now);
+				self.limit = self.facts.is_some().then_some((now, limit));
 				limit
 			},
-			(_, None) => 0,
 		}
+	}
+
+	/// As [`Channel::limit`], computed anew.
+	fn limit_at(&self, now: BlockNumber) -> Balance {
+		self.facts.as_ref().map_or(0, |facts| {
+			let capped = facts.info.paid().saturating_add(facts.headroom(now));
+			facts.info.deposit.min(capped)
+		})
 	}
 
 	/// Whether the lane of a session can be used, with its key, at `now`.
@@ -387,13 +421,31 @@ impl Channel {
 		rules: &Rules,
 		now: BlockNumber,
 	) -> Result<(TickVerdict, bool), Rejection> {
+		let limit = self.limit(now);
+		let lane = self.lanes.get(&payment.at.lane).ok_or(Rejection::NoCommitment)?;
+		let session = lane.session.as_ref().ok_or(Rejection::NoCommitment)?;
+		match self.judge_tick(lane, session, payment, rules, now, limit)? {
+			Judged::Good(step) => Ok((TickVerdict::Fresh, self.take_tick(payment, step, now)?)),
+			Judged::Replay { same_request } => Ok((TickVerdict::Replay { same_request }, false)),
+			Judged::Busy => Ok((TickVerdict::Busy, false)),
+		}
+	}
+
+	/// What a tick of `session` does to its lane. `limit` is that of [`Channel::limit`].
+	#[inline]
+	fn judge_tick(
+		&self,
+		lane: &Lane,
+		session: &Session,
+		payment: &TickPayment,
+		rules: &Rules,
+		now: BlockNumber,
+		limit: Balance,
+	) -> Result<Judged, Rejection> {
 		let lane_id = payment.at.lane;
-		let (limit, total) = (self.limit(now), self.total);
 		let settled = self.settled(lane_id);
-		let lane = self.lanes.get(&lane_id).ok_or(Rejection::NoCommitment)?;
 		let accepted = lane.accepted();
 		let (earned, count) = lane.earned();
-		let session = lane.session.as_ref().ok_or(Rejection::NoCommitment)?;
 		let TickPayment { index, tick, price, request, .. } = *payment;
 		let floor = accepted.max(settled);
 		let signed = &session.signed;
@@ -406,7 +458,7 @@ impl Channel {
 					(None, record) => record.as_ref().map(|row| row.request),
 				};
 				let same_request = last == Some(request);
-				return Ok((TickVerdict::Replay { same_request }, false));
+				return Ok(Judged::Replay { same_request });
 			}
 			let required = floor.checked_add(price).ok_or(Rejection::Overflow)?;
 			return Err(self.insufficient(lane_id, required, amount));
@@ -426,12 +478,13 @@ impl Channel {
 		if walk(&signed.commit.prefix, index, session.index, tick) != session.tick {
 			return Err(Rejection::BadTick);
 		}
-		if lane.held {
-			return Ok((TickVerdict::Busy, false));
+		if lane.held.is_some() {
+			return Ok(Judged::Busy);
 		}
-		let rises = total.saturating_sub(floor).checked_add(amount).ok_or(Rejection::Overflow)?;
+		let total =
+			self.total.saturating_sub(floor).checked_add(amount).ok_or(Rejection::Overflow)?;
 		let good = session.good_at == Some(now);
-		if !good || amount < required || amount == floor || rises > limit {
+		if !good || amount < required || amount == floor || total > limit {
 			// Rare: say why, in the order of vouchers.
 			self.usable(session, rules, now)?;
 			if amount < required || amount == floor {
@@ -442,14 +495,27 @@ impl Channel {
 			}
 		}
 		let earned = earned.max(settled).checked_add(price).ok_or(Rejection::Overflow)?;
-		let lane = self.lanes.get_mut(&lane_id).ok_or(Rejection::NoCommitment)?;
+		let count = count.saturating_add(1);
+		Ok(Judged::Good(Step { amount, earned, count, total }))
+	}
+
+	/// Takes over a good tick of the session that is open. Returns whether the lane has become dirty.
+	#[inline]
+	fn take_tick(
+		&mut self,
+		payment: &TickPayment,
+		step: Step,
+		now: BlockNumber,
+	) -> Result<bool, Rejection> {
+		let TickPayment { at, index, tick, request, .. } = *payment;
+		let Step { amount, earned, count, total } = step;
+		let lane = self.lanes.get_mut(&at.lane).ok_or(Rejection::NoCommitment)?;
 		let session = lane.session.as_mut().ok_or(Rejection::NoCommitment)?;
 		(session.index, session.tick, session.good_at) = (index, tick, Some(now));
 		let dirty = lane.pending.is_none();
-		let count = count.saturating_add(1);
 		lane.pending = Some(Pending { amount, earned, count, request });
-		self.total = rises;
-		Ok((TickVerdict::Fresh, dirty))
+		self.total = total;
+		Ok(dirty)
 	}
 }
 

@@ -1,11 +1,14 @@
 //! What the payer knows and stores of its channels.
 
-use super::machine::{Commitment, LaneState, Terms};
+use super::{
+	budget::Spendings,
+	machine::{Budgets, Commitment, LaneState, Policy, Signed, Terms},
+};
 use crate::{
 	allowance::Allowance,
 	chain::ChannelInfo,
 	keys::VoucherKey,
-	store::{Store, StoreError, Table},
+	store::{Store, StoreError, Table, Write},
 	ticks::TickChain,
 	voucher::{LaneKey, SignedVoucher},
 };
@@ -43,13 +46,36 @@ pub(super) enum ChannelRow {
 		lanes: u16,
 		revoked: Vec<u32>,
 	},
+	/// The first that knows a final block which has the channel.
+	#[codec(index = 3)]
+	V3 {
+		payer: AccountId,
+		payee: AccountId,
+		asset: AssetId,
+		key: Key,
+		retired: Option<Key>,
+		deposit: Balance,
+		limit: Balance,
+		grace: BlockNumber,
+		lanes: u16,
+		revoked: Vec<u32>,
+		seen: Option<BlockNumber>,
+	},
 }
 
 impl ChannelRow {
-	pub(super) fn new(terms: Terms, info: &ChannelInfo) -> Self {
+	pub(super) fn new(terms: Terms, info: &ChannelInfo, seen: Option<BlockNumber>) -> Self {
 		let Terms { payee, asset, key, retired, deposit, limit, lanes, revoked, .. } = terms;
 		let (payer, grace) = (info.payer.clone(), info.grace);
-		Self::V2 { payer, payee, asset, key, retired, deposit, limit, grace, lanes, revoked }
+		Self::V3 { payer, payee, asset, key, retired, deposit, limit, grace, lanes, revoked, seen }
+	}
+
+	/// A final block that has the channel, if one is known.
+	pub(super) fn seen(&self) -> Option<BlockNumber> {
+		match self {
+			Self::V1 { .. } | Self::V2 { .. } => None,
+			Self::V3 { seen, .. } => *seen,
+		}
 	}
 
 	pub(super) fn terms(&self, channel: ChannelId) -> Terms {
@@ -65,7 +91,8 @@ impl ChannelRow {
 				lanes,
 				revoked: Vec::new(),
 			},
-			Self::V2 { payee, asset, key, retired, deposit, limit, lanes, revoked, .. } => {
+			Self::V2 { payee, asset, key, retired, deposit, limit, lanes, revoked, .. }
+			| Self::V3 { payee, asset, key, retired, deposit, limit, lanes, revoked, .. } => {
 				Terms { channel, payee, asset, key, retired, deposit, limit, lanes, revoked }
 			},
 		}
@@ -119,23 +146,44 @@ pub(super) struct Channel {
 	pub pending: HashMap<u32, Balance>,
 	/// Cleared when the chain says that the channel is closing or has ended.
 	pub usable: bool,
+	/// A final block that has the channel, if one is known.
+	pub seen: Option<BlockNumber>,
 }
 
 impl Channel {
-	pub(super) fn new(terms: Terms) -> Self {
-		Self { terms, lanes: HashMap::new(), pending: HashMap::new(), usable: true }
+	pub(super) fn new(row: &ChannelRow, id: ChannelId) -> Self {
+		let (lanes, pending) = (HashMap::new(), HashMap::new());
+		Self { terms: row.terms(id), lanes, pending, usable: true, seen: row.seen() }
+	}
+
+	/// What was signed and what is used up on all lanes but one.
+	fn amounts(&self, except: Option<u32>) -> impl Iterator<Item = (Balance, Balance)> + '_ {
+		let pending = |lane: &u32| self.pending.get(lane).copied().unwrap_or(0);
+		let known = self.lanes.iter().map(move |(lane, state)| {
+			(*lane, state.signed_amount().max(pending(lane)), state.acknowledged)
+		});
+		let fresh = self.pending.iter().filter(|(lane, _)| !self.lanes.contains_key(lane));
+		let fresh = fresh.map(|(lane, amount)| (*lane, *amount, 0));
+		known
+			.chain(fresh)
+			.filter(move |(lane, ..)| Some(*lane) != except)
+			.map(|(_, signed, used)| (signed, used))
 	}
 
 	/// What was signed on all lanes but one.
 	pub(super) fn others(&self, lane: u32) -> Balance {
-		let pending = |lane: &u32| self.pending.get(lane).copied().unwrap_or(0);
-		let lanes = self.lanes.iter().filter(|(other, _)| **other != lane);
-		let signed = lanes.map(|(lane, state)| state.signed_amount().max(pending(lane)));
-		let fresh = self
-			.pending
-			.iter()
-			.filter(|(other, _)| **other != lane && !self.lanes.contains_key(other));
-		signed.chain(fresh.map(|(_, amount)| *amount)).fold(0, Balance::saturating_add)
+		self.amounts(Some(lane)).fold(0, |sum: Balance, (signed, _)| sum.saturating_add(signed))
+	}
+
+	/// What was signed and is not used up, on all lanes but one.
+	fn in_flight(&self, except: Option<u32>) -> Balance {
+		self.amounts(except)
+			.fold(0, |sum: Balance, (signed, used)| sum.saturating_add(signed.saturating_sub(used)))
+	}
+
+	/// Whether what was sent on a lane and is not used up pays `price`.
+	pub(super) fn has_unused(&self, lane: u32, price: Balance) -> bool {
+		self.lanes.get(&lane).is_some_and(|state| state.in_flight() >= price)
 	}
 }
 
@@ -150,17 +198,19 @@ pub(super) struct Book {
 	chains: HashMap<LaneKey, Arc<TickChain>>,
 	/// The best block, as last heard of.
 	pub now: BlockNumber,
+	/// What was signed of late.
+	spendings: Spendings,
 }
 
 impl Book {
 	/// Reads the store.
 	pub(super) fn load(store: &dyn Store) -> Result<Self, StoreError> {
-		let mut book = Self::default();
+		let mut book = Self { spendings: Spendings::load(store)?, ..Self::default() };
 		for (key, value) in store.scan(Table::Channels)? {
 			let malformed = || StoreError::Malformed(Table::Channels);
 			let id = ChannelId::try_from(key.as_slice()).map_err(|_| malformed())?;
 			let row = ChannelRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
-			book.channels.insert(id, Channel::new(row.terms(id)));
+			book.channels.insert(id, Channel::new(&row, id));
 		}
 		for (key, value) in store.scan(Table::Payer)? {
 			let malformed = || StoreError::Malformed(Table::Payer);
@@ -171,6 +221,72 @@ impl Book {
 			}
 		}
 		Ok(book)
+	}
+
+	/// What was signed beside a lane of a channel, as far as the policy has limits for it. `now` is in
+	/// seconds since 1970.
+	pub(super) fn signed(&self, channel: &Channel, lane: u32, policy: &Policy, now: u64) -> Signed {
+		let mut signed = Signed { channel: channel.others(lane), ..Signed::default() };
+		let Terms { payee, asset, .. } = &channel.terms;
+		if policy.max_in_flight < Balance::MAX {
+			signed.in_flight = self.in_flight(channel, Some(lane));
+		}
+		if policy.budgets.is_limited() {
+			self.spendings.read(payee, asset, now, &policy.budgets, &mut signed);
+		}
+		signed
+	}
+
+	/// What was signed and is not used up, on all channels to the payee of `of` in its asset, but for one
+	/// lane of it.
+	fn in_flight(&self, of: &Channel, except: Option<u32>) -> Balance {
+		let same =
+			|one: &&Channel| one.terms.payee == of.terms.payee && one.terms.asset == of.terms.asset;
+		let channels = self.channels.values().filter(same);
+		let own = |one: &Channel| one.terms.channel == of.terms.channel;
+		let flying = channels.map(|one| one.in_flight(if own(one) { except } else { None }));
+		flying.fold(0, Balance::saturating_add)
+	}
+
+	/// Whether `price` may be signed beside all that was, by the limits that do not depend on the lane.
+	pub(super) fn has_room(
+		&self,
+		channel: &Channel,
+		price: Balance,
+		policy: &Policy,
+		now: u64,
+	) -> bool {
+		let in_flight = match policy.max_in_flight {
+			Balance::MAX => 0,
+			_ => self.in_flight(channel, None),
+		};
+		let mut signed = Signed::default();
+		let Budgets { per_payee, in_all, .. } = policy.budgets;
+		if policy.budgets.is_limited() {
+			let Terms { payee, asset, .. } = &channel.terms;
+			self.spendings.read(payee, asset, now, &policy.budgets, &mut signed);
+		}
+		let rooms = [(policy.max_in_flight, in_flight), (per_payee, signed.payee)];
+		let rooms = rooms.into_iter().chain([(in_all, signed.in_all)]);
+		rooms.into_iter().all(|(limit, used)| price <= limit.saturating_sub(used))
+	}
+
+	/// Counts what is about to be signed for a payee, if the policy has budgets. Returns the row that has
+	/// to be durable with it.
+	pub(super) fn count(
+		&mut self,
+		to: &(AccountId, AssetId),
+		amount: Balance,
+		policy: &Policy,
+		now: u64,
+	) -> Option<Write> {
+		(amount > 0 && policy.budgets.is_limited())
+			.then(|| self.spendings.add(&to.0, &to.1, now, amount, &policy.budgets))
+	}
+
+	/// Takes back what [`Book::count`] has counted and what could not be written down.
+	pub(super) fn take_back(&mut self, to: &(AccountId, AssetId), amount: Balance) {
+		self.spendings.take_back(&to.0, &to.1, amount);
 	}
 
 	/// What no answer came for on a channel.

@@ -1,7 +1,8 @@
 //! What the payer may sign next. Pure functions: no clock, no disk, no key.
 
-use crate::{allowance::Allowance, chain::ChannelInfo, ticks::SignedCommit};
+use crate::{allowance::Allowance, chain::ChannelInfo, ticks::SignedCommit, voucher::LaneKey};
 use codec::{Decode, Encode};
+use std::time::Duration;
 use stoa_primitives::{
 	channel::{CapState, ChannelId},
 	keys::Key,
@@ -20,6 +21,34 @@ pub struct Policy {
 	/// Most that a payee may take over the life of one channel for calls to which no answer came: what
 	/// its word is taken for. 0 never takes it: then one lost answer ends the use of a channel.
 	pub max_unanswered: Balance,
+	/// Most that one payee may have been sent and not answered yet, over all lanes of all its channels in
+	/// one asset.
+	pub max_in_flight: Balance,
+	/// What may be signed in a period.
+	pub budgets: Budgets,
+}
+
+/// What may be signed in any period of time, for each asset by itself. What counts is what is signed, not
+/// what is answered or settled. Amounts are in units of the asset.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budgets {
+	/// For one payee, over all channels to it.
+	pub per_payee: Balance,
+	/// For all payees.
+	pub in_all: Balance,
+	/// How long what was signed counts, at least; at most a sixteenth longer. Zero is for ever.
+	pub period: Duration,
+}
+
+impl Budgets {
+	/// No limit: then nothing is counted either.
+	pub const UNLIMITED: Self =
+		Self { per_payee: Balance::MAX, in_all: Balance::MAX, period: Duration::ZERO };
+
+	/// Whether there is a limit.
+	pub fn is_limited(&self) -> bool {
+		self.per_payee.min(self.in_all) < Balance::MAX
+	}
 }
 
 /// How many of the dearest calls may go unanswered on a channel, unless the caller says otherwise.
@@ -29,8 +58,13 @@ impl Policy {
 	/// At most `max_price` per call and three times that for calls without an answer; over a channel's
 	/// life its deposit is the only other limit.
 	pub fn per_call(max_price: Balance) -> Self {
-		let max_unanswered = max_price.saturating_mul(UNANSWERED_CALLS);
-		Self { max_price, budget: Balance::MAX, max_unanswered }
+		Self {
+			max_price,
+			budget: Balance::MAX,
+			max_unanswered: max_price.saturating_mul(UNANSWERED_CALLS),
+			max_in_flight: Balance::MAX,
+			budgets: Budgets::UNLIMITED,
+		}
 	}
 }
 
@@ -71,6 +105,11 @@ impl Terms {
 			lanes: info.lanes,
 			revoked: info.changes.revoked.iter().map(|(lane, _)| *lane).collect(),
 		}
+	}
+
+	/// Who is paid, and in what.
+	pub(super) fn receiver(&self) -> (AccountId, AssetId) {
+		(self.payee.clone(), self.asset.clone())
 	}
 }
 
@@ -138,6 +177,11 @@ pub struct LaneState {
 }
 
 impl LaneState {
+	/// What was signed and is not used up.
+	pub fn in_flight(&self) -> Balance {
+		self.signed_amount().saturating_sub(self.acknowledged)
+	}
+
 	/// The highest amount ever signed. What was settled on chain was signed, also when these records
 	/// have lost the voucher.
 	pub fn signed_amount(&self) -> Balance {
@@ -177,6 +221,37 @@ pub enum Refusal {
 	#[error("the budget has {remaining} left, the call costs {price}")]
 	BudgetSpent {
 		/// What may still be signed.
+		remaining: Balance,
+		/// What the call costs.
+		price: Balance,
+	},
+	/// The budget for this payee does not suffice in this period.
+	#[error(
+		"the budget for this payee has {remaining} left in this period, the call costs {price}"
+	)]
+	PayeeBudgetSpent {
+		/// What may still be signed for it.
+		remaining: Balance,
+		/// What the call costs.
+		price: Balance,
+	},
+	/// The budget for all payees does not suffice in this period.
+	#[error(
+		"the budget for all payees has {remaining} left in this period, the call costs {price}"
+	)]
+	TotalBudgetSpent {
+		/// What may still be signed.
+		remaining: Balance,
+		/// What the call costs.
+		price: Balance,
+	},
+	/// Too much is under way to this payee.
+	#[error(
+		"calls to this payee that are not answered yet leave {remaining}, the call costs {price}: wait \
+		for the answers"
+	)]
+	InFlight {
+		/// What may be sent beside them.
 		remaining: Balance,
 		/// What the call costs.
 		price: Balance,
@@ -249,8 +324,21 @@ pub enum Next {
 	Reuse(Allowance),
 }
 
+/// What was signed beside the lane that is to pay. Amounts are in units of the channel's asset.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Signed {
+	/// On the channel's other lanes, ever.
+	pub channel: Balance,
+	/// And not used up, on all other lanes of the payee's channels in this asset.
+	pub in_flight: Balance,
+	/// In the period of the budgets, for the payee, this lane included.
+	pub payee: Balance,
+	/// In the period of the budgets, for all payees, this lane included.
+	pub in_all: Balance,
+}
+
 /// What pays `price` more than what was acknowledged on `lane`, by voucher, or by ticks if there are
-/// `ticks`. `others` is the sum of what was signed on the channel's other lanes.
+/// `ticks`.
 ///
 /// # Errors
 ///
@@ -260,7 +348,7 @@ pub fn next_payment(
 	policy: &Policy,
 	state: &LaneState,
 	lane: u32,
-	others: Balance,
+	others: &Signed,
 	price: Balance,
 	ticks: Option<&TickTerms>,
 ) -> Result<Next, Refusal> {
@@ -288,11 +376,13 @@ pub fn next_payment(
 		},
 		Some(ticks) => next_tick(state, cumulative, price, ticks)?,
 	};
-	let total = amount.and_then(|amount| others.checked_add(amount)).ok_or(Refusal::Overflow)?;
+	let amount = amount.ok_or(Refusal::Overflow)?;
+	let total = others.channel.checked_add(amount).ok_or(Refusal::Overflow)?;
 	if total > policy.budget {
 		let used = total.saturating_sub(price);
 		return Err(Refusal::BudgetSpent { remaining: policy.budget.saturating_sub(used), price });
 	}
+	check_budgets(policy, state, others, amount, price)?;
 	if total > terms.deposit {
 		return Err(Refusal::DepositTooLow { shortfall: total.saturating_sub(terms.deposit) });
 	}
@@ -300,6 +390,42 @@ pub fn next_payment(
 		return Err(Refusal::AboveCap { shortfall: total.saturating_sub(terms.limit) });
 	}
 	Ok(next)
+}
+
+/// Whether the lane may rise to `amount` beside what was signed for this payee and for all.
+fn check_budgets(
+	policy: &Policy,
+	state: &LaneState,
+	others: &Signed,
+	amount: Balance,
+	price: Balance,
+) -> Result<(), Refusal> {
+	let remaining = policy.max_in_flight.saturating_sub(others.in_flight);
+	if amount.saturating_sub(state.acknowledged) > remaining {
+		return Err(Refusal::InFlight { remaining, price });
+	}
+	let Budgets { per_payee, in_all, .. } = policy.budgets;
+	let more = amount.saturating_sub(state.signed_amount());
+	let remaining = per_payee.saturating_sub(others.payee);
+	if more > remaining {
+		return Err(Refusal::PayeeBudgetSpent { remaining, price });
+	}
+	let remaining = in_all.saturating_sub(others.in_all);
+	if more > remaining {
+		return Err(Refusal::TotalBudgetSpent { remaining, price });
+	}
+	Ok(())
+}
+
+/// The voucher that takes the place of `proof` when another key than the current one has signed it: a
+/// payee takes what a replaced key has signed for a while only. It allows the same, so that no more is at
+/// stake, whichever of the two is settled.
+pub fn renew(terms: &Terms, domain: &Domain, proof: &Allowance) -> Option<Voucher> {
+	if proof.verify(&terms.key, domain) {
+		return None;
+	}
+	let LaneKey { channel, lane } = proof.lane();
+	Some(Voucher { channel, lane, cumulative: proof.amount(), valid_until: 0 })
 }
 
 /// The tick that allows at least `cumulative`, and what it allows.
@@ -343,10 +469,11 @@ pub fn correct(
 	let proven = at.channel == terms.channel
 		&& at.lane == lane
 		&& amount > state.acknowledged
-		&& [Some(terms.key), terms.retired]
-			.iter()
-			.flatten()
-			.any(|key| statement.verify(key, domain));
+		&& (is_known(state, statement)
+			|| [Some(terms.key), terms.retired]
+				.iter()
+				.flatten()
+				.any(|key| statement.verify(key, domain)));
 	if !proven {
 		return None;
 	}
@@ -357,6 +484,28 @@ pub fn correct(
 	});
 	let signed = Some(remembered.unwrap_or(*statement));
 	Some(LaneState { signed, commitment, ..state.used_up(amount) })
+}
+
+/// Whether these records have what `statement` allows, under whatever key: it was signed here.
+fn is_known(state: &LaneState, statement: &Allowance) -> bool {
+	match (&state.signed, statement) {
+		(Some(Allowance::Voucher(own)), Allowance::Voucher(shown)) => own.voucher == shown.voucher,
+		(own, shown) => own.as_ref() == Some(shown),
+	}
+}
+
+/// The state after an answer to a payment that allows `amount` and that was sent for a call of `price`.
+///
+/// A payment that was `sent_before`, for a dearer call, allows more than this call is worth: the payee can
+/// take the difference and has never answered for it.
+pub fn answer(state: &LaneState, amount: Balance, price: Balance, sent_before: bool) -> LaneState {
+	let allowed = amount.saturating_sub(state.acknowledged);
+	let above = if sent_before { allowed.saturating_sub(price) } else { 0 };
+	LaneState {
+		acknowledged: state.acknowledged.max(amount),
+		unanswered: state.unanswered.saturating_add(above),
+		..state.clone()
+	}
 }
 
 /// The state after `settled` was seen to be paid on the lane: the chain pays only what carries our

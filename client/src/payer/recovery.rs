@@ -56,11 +56,14 @@ impl Payer {
 		self.verify_chain(chain).await?;
 		self.note_block(chain.block(At::Best).await?.number);
 		let mut out = Vec::new();
-		for info in chain.channels_of(account.clone()).await? {
+		let channels = chain.channels_of(account.clone()).await?;
+		// What was read is of this final block or of one before it.
+		let seen = chain.block(At::Finalized).await?.number;
+		for info in channels {
 			if info.key != key.key() {
 				continue;
 			}
-			self.add_channel(&info, key.clone()).await?;
+			self.add_final_channel(&info, key.clone(), seen).await?;
 			let proof = self.prove(&info.id, time)?;
 			let mut found = Recovered { channel: info.id, proven: 0, problem: None };
 			match payees.highest(info.payee, proof).await {

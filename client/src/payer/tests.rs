@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
+	agreement::{Disagreement, SignedConsent},
 	allowance::Allowance,
+	chain::{BlockRef, ChannelInfo, Phase},
 	store::{tests::FailingStore, MemoryStore, RedbStore},
 	voucher::SignedVoucher,
 };
 use std::sync::atomic::Ordering;
-use stoa_primitives::payload::Payload;
+use stoa_primitives::{payload::Payload, AccountId, AssetId};
 
 const GENESIS: H256 = H256::repeat_byte(3);
 const CHANNEL: ChannelId = [7; 32];
@@ -26,6 +28,18 @@ async fn payer_with(store: Arc<dyn Store>, deposit: Balance, policy: Policy) -> 
 
 async fn payer(deposit: Balance) -> Payer {
 	payer_with(Arc::new(MemoryStore::default()), deposit, Policy::per_call(100)).await
+}
+
+/// What a process leaves that is killed now, or a copy of its store.
+fn copy(store: &dyn Store) -> Arc<MemoryStore> {
+	let copy = MemoryStore::default();
+	for table in Table::ALL {
+		let rows = store.scan(table).unwrap().into_iter();
+		let writes: Vec<_> =
+			rows.map(|(key, value)| Write { table, key, value: Some(value) }).collect();
+		copy.commit(&writes).unwrap();
+	}
+	Arc::new(copy)
 }
 
 fn sign_voucher(cumulative: Balance) -> SignedVoucher {
@@ -72,7 +86,7 @@ async fn an_unacknowledged_voucher_should_be_used_again() {
 
 #[tokio::test]
 async fn limits_should_refuse_before_anything_is_signed() {
-	let policy = Policy { max_price: 50, budget: 60, max_unanswered: 0 };
+	let policy = Policy { budget: 60, max_unanswered: 0, ..Policy::per_call(50) };
 	let payer = payer_with(Arc::new(MemoryStore::default()), 80, policy).await;
 	assert_eq!(refused(payer.pay(&CHANNEL, 0, 0).await), Refusal::ZeroPrice);
 	assert_eq!(
@@ -322,6 +336,67 @@ async fn rows_of_the_first_version_should_be_read() {
 }
 
 #[tokio::test]
+async fn a_channel_should_be_gone_only_after_a_final_block_that_had_it() {
+	let store = Arc::new(MemoryStore::default());
+	let payer = payer_with(store.clone(), 1_000, Policy::per_call(100)).await;
+	// Never seen in finalized state: a node that lags behind does not have it yet.
+	assert!(!payer.observe_gone(&CHANNEL, 1_000));
+	assert!(!payer.channels()[0].usable);
+	payer.add_final_channel(&info(1_000), key(), 50).await.unwrap();
+	payer.add_channel(&info(1_000), key()).await.unwrap();
+	for at in [49, 50] {
+		assert!(!payer.observe_gone(&CHANNEL, at));
+	}
+	assert!(payer.observe_gone(&CHANNEL, 51));
+	assert!(!payer.observe_gone(&[8; 32], 51));
+	// Also after a restart.
+	drop(payer);
+	let payer = Payer::new(store, GENESIS, Policy::per_call(100)).unwrap();
+	assert_eq!(payer.channel(&CHANNEL).unwrap().seen, Some(50));
+	assert!(payer.observe_gone(&CHANNEL, 51) && !payer.observe_gone(&CHANNEL, 50));
+}
+
+#[tokio::test]
+async fn channel_rows_of_earlier_versions_should_be_read() {
+	let store = Arc::new(MemoryStore::default());
+	drop(payer_with(store.clone(), 1_000, Policy::per_call(100)).await);
+	let ChannelInfo { payer, payee, asset, key, grace, lanes, .. } = info(1_000);
+	let (retired, deposit, limit, revoked) = (None, 70, 60, vec![3]);
+	let row = book::ChannelRow::V2 {
+		payer,
+		payee,
+		asset,
+		key,
+		retired,
+		deposit,
+		limit,
+		grace,
+		lanes,
+		revoked,
+	};
+	store.commit(&[Write::put(Table::Channels, &CHANNEL, &row)]).unwrap();
+	let payer = Payer::new(store, GENESIS, Policy::per_call(100)).unwrap();
+	let known = payer.channel(&CHANNEL).unwrap();
+	assert_eq!((known.deposit, known.seen), (70, None));
+}
+
+#[tokio::test]
+async fn an_answer_to_a_cheaper_call_should_not_pay_for_a_dearer_one() {
+	let payer = payer(1_000).await;
+	payer.pay(&CHANNEL, 0, 10).await.unwrap();
+	let cheaper = payer.pay(&CHANNEL, 0, 4).await.unwrap();
+	assert_eq!(cheaper.proof().amount(), 10);
+	cheaper.acknowledge();
+	let channel = payer.channels().remove(0);
+	assert_eq!((channel.acknowledged, channel.unanswered), (10, 6));
+	// What was sent for this very call is worth it.
+	payer.pay(&CHANNEL, 0, 5).await.unwrap().acknowledge();
+	payer.pay(&CHANNEL, 0, 5).await.unwrap();
+	payer.pay(&CHANNEL, 0, 5).await.unwrap().acknowledge();
+	assert_eq!(payer.channels()[0].unanswered, 6);
+}
+
+#[tokio::test]
 async fn proofs_should_be_of_the_channels_key() {
 	let payer = payer(100).await;
 	let proof = payer.prove(&CHANNEL, 1_000).unwrap();
@@ -423,5 +498,7 @@ async fn a_cancelled_close_should_make_a_channel_usable_again() {
 	assert_eq!(payer.channels()[0].signed, 10);
 }
 
+mod budgets;
 mod lanes;
+mod model;
 mod ticks;

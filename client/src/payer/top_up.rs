@@ -3,18 +3,20 @@
 //! [`TopUpPolicy::decide`] decides, [`Funder`] does it. What a payee says never decides: the shortfall is
 //! computed from what was signed here and what the chain says. What was spent is written down before the
 //! transaction is sent, so that a crash in between can only lead to less being spent.
+//!
+//! A call waits for a top-up only when the deposit does not suffice for it. As long as it does, more is
+//! added in the background, to all channels that are low in one transaction, and a failure costs no call
+//! anything. After a failure a channel is left alone for a while, twice as long each time: a transaction
+//! that fails pays its fee.
 
-use super::{PayError, Payer, PayerChannel};
-use crate::{
-	chain::{ChainError, PayerChain},
-	store::{Store, StoreError, Table, Write},
-};
-use codec::{Decode, Encode};
-use std::{
-	sync::{Arc, Mutex, PoisonError},
-	time::Duration,
-};
-use stoa_primitives::{channel::ChannelId, Balance};
+mod funder;
+
+pub use funder::Funder;
+
+use super::PayError;
+use crate::{chain::ChainError, store::StoreError};
+use std::time::Duration;
+use stoa_primitives::{AssetId, Balance};
 
 /// When to add to deposits, and how much. Amounts are in units of the channel's asset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,6 +86,14 @@ pub enum TopUpError {
 	/// The transaction failed, or its outcome is not known.
 	#[error(transparent)]
 	Chain(#[from] ChainError),
+	/// The channel is in another asset than the one that the budget is of.
+	#[error("the channel is in {actual:?}, what tops up spends {expected:?}")]
+	OtherAsset {
+		/// What is spent.
+		expected: AssetId,
+		/// What the channel is in.
+		actual: AssetId,
+	},
 }
 
 /// What is known of a deposit.
@@ -138,118 +148,6 @@ impl TopUpPolicy {
 		}
 		let above = spent.saturating_add(add) > budget;
 		above.then_some(TopUpRefusal::BudgetSpent { spent, add, budget })
-	}
-}
-
-const TOP_UPS: &[u8] = b"top-ups";
-
-/// What was added: when, in seconds since 1970, and how much.
-type Spent = (u64, Balance);
-
-#[derive(Decode, Encode)]
-enum SpentRow {
-	#[codec(index = 1)]
-	V1(Vec<Spent>),
-}
-
-/// Tops up the channels of one payer, one at a time. All are in one asset.
-pub struct Funder {
-	payer: Payer,
-	chain: Arc<dyn PayerChain>,
-	policy: TopUpPolicy,
-	spent: Mutex<Vec<Spent>>,
-	turn: tokio::sync::Mutex<()>,
-}
-
-impl Funder {
-	/// A funder that remembers in `store`, the payer's own, what it has added.
-	///
-	/// # Errors
-	///
-	/// [`StoreError`].
-	pub fn new(
-		payer: Payer,
-		store: &dyn Store,
-		chain: Arc<dyn PayerChain>,
-		policy: TopUpPolicy,
-	) -> Result<Self, StoreError> {
-		let spent = match store.get(Table::Meta, TOP_UPS)? {
-			None => Vec::new(),
-			Some(bytes) => {
-				let SpentRow::V1(spent) = SpentRow::decode(&mut bytes.as_slice())
-					.map_err(|_| StoreError::Malformed(Table::Meta))?;
-				spent
-			},
-		};
-		let (spent, turn) = (Mutex::new(spent), tokio::sync::Mutex::default());
-		Ok(Self { payer, chain, policy, spent, turn })
-	}
-
-	/// What was added in the period that ends at `now`, in seconds since 1970.
-	pub fn spent(&self, now: u64) -> Balance {
-		self.recent(now).iter().fold(0, |sum: Balance, (_, amount)| sum.saturating_add(*amount))
-	}
-
-	fn recent(&self, now: u64) -> Vec<Spent> {
-		// Nothing panics while the lock is held.
-		let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-		let period = self.policy.period.as_secs();
-		// A time that lies ahead is that of a clock that was put back since.
-		spent.iter().filter(|(at, _)| now.saturating_sub(*at) < period).copied().collect()
-	}
-
-	/// Tops up a channel if too little is left of it for `price` more and for what the policy keeps.
-	/// Returns what was added. `now` is in seconds since 1970.
-	///
-	/// # Errors
-	///
-	/// [`TopUpError`], with [`ChainError::Unknown`] in it when the money may be locked all the same: it
-	/// then counts as spent.
-	pub async fn ensure(
-		&self,
-		channel: &ChannelId,
-		price: Balance,
-		now: u64,
-	) -> Result<Balance, TopUpError> {
-		let _turn = self.turn.lock().await;
-		let known = self.known(channel)?;
-		let needed = known.signed.saturating_add(price);
-		let enough = needed.saturating_add(self.policy.below) <= known.deposit;
-		if enough {
-			return Ok(0);
-		}
-		let newest = self.chain.channel(*channel, crate::chain::At::Best).await?;
-		let newest = newest.map_or(known.deposit, |info| info.deposit);
-		let spent = self.spent(now);
-		let deposit = Deposit { needed, known: known.deposit, newest, spent };
-		let Some(amount) = self.policy.decide(deposit)? else { return Ok(0) };
-		let before = self.recent(now);
-		let with = before.iter().copied().chain([(now, amount)]).collect();
-		self.remember(with).await?;
-		match self.chain.top_up(*channel, amount).await {
-			Ok(info) => {
-				self.payer.observe(channel, Some(&info));
-				Ok(amount)
-			},
-			Err(error @ (ChainError::Rejected { .. } | ChainError::Dispatch(_))) => {
-				// Nothing was locked.
-				self.remember(before).await?;
-				Err(error.into())
-			},
-			Err(error) => Err(error.into()),
-		}
-	}
-
-	fn known(&self, channel: &ChannelId) -> Result<PayerChannel, PayError> {
-		let mut known = self.payer.channels().into_iter();
-		known.find(|known| known.id == *channel).ok_or(PayError::UnknownChannel(*channel))
-	}
-
-	async fn remember(&self, spent: Vec<Spent>) -> Result<(), StoreError> {
-		let row = SpentRow::V1(spent.clone());
-		self.payer.committer().commit(vec![Write::put(Table::Meta, TOP_UPS, &row)]).await?;
-		*self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spent;
-		Ok(())
 	}
 }
 

@@ -3,7 +3,7 @@
 //! told what somebody else has paid.
 
 use super::{CodecError, TickPayload, VoucherPayload, PROOF_HEADER};
-use crate::{allowance::Allowance, payee::Rejection, voucher::SignedVoucher};
+use crate::{allowance::Allowance, payee::Rejection};
 use serde::{Deserialize, Serialize};
 
 /// What went wrong. The text of [`ProblemType::uri`] is stable.
@@ -35,7 +35,7 @@ pub enum ProblemType {
 	ChannelUnusable,
 	/// The voucher expires too soon.
 	VoucherExpires,
-	/// The voucher has bought another answer already, or one that is no longer kept.
+	/// The voucher or tick has bought another answer already, or one that is no longer kept.
 	VoucherUsed,
 	/// Another call on this lane is under way.
 	LaneBusy,
@@ -51,11 +51,19 @@ pub enum ProblemType {
 	UpstreamTimeout,
 	/// The gateway cannot judge or keep vouchers at present; nothing was charged.
 	Unavailable,
+	/// The document that was posted cannot be read.
+	MalformedRequest,
+	/// The gateway does not do this.
+	NotOffered,
+	/// The payee does not open a channel by this authorisation.
+	AuthorizationRefused,
+	/// The payee opens no more channels by authorisation for now.
+	TooManyOpenings,
 }
 
 impl ProblemType {
 	/// All types.
-	pub const ALL: [Self; 21] = [
+	pub const ALL: [Self; 25] = [
 		Self::PaymentRequired,
 		Self::MalformedCredential,
 		Self::InvalidChallenge,
@@ -77,6 +85,10 @@ impl ProblemType {
 		Self::UpstreamFailed,
 		Self::UpstreamTimeout,
 		Self::Unavailable,
+		Self::MalformedRequest,
+		Self::NotOffered,
+		Self::AuthorizationRefused,
+		Self::TooManyOpenings,
 	];
 
 	/// The URI that identifies the type: the draft's own where it has one.
@@ -107,6 +119,10 @@ impl ProblemType {
 			Self::UpstreamFailed => "urn:stoa:problem:upstream-failed",
 			Self::UpstreamTimeout => "urn:stoa:problem:upstream-timeout",
 			Self::Unavailable => "urn:stoa:problem:unavailable",
+			Self::MalformedRequest => "urn:stoa:problem:malformed-request",
+			Self::NotOffered => "urn:stoa:problem:not-offered",
+			Self::AuthorizationRefused => "urn:stoa:problem:authorization-refused",
+			Self::TooManyOpenings => "urn:stoa:problem:too-many-openings",
 		}
 	}
 
@@ -134,6 +150,10 @@ impl ProblemType {
 			Self::UpstreamFailed => "The service failed",
 			Self::UpstreamTimeout => "The service took too long",
 			Self::Unavailable => "Temporarily unavailable",
+			Self::MalformedRequest => "Malformed request",
+			Self::NotOffered => "Not offered here",
+			Self::AuthorizationRefused => "The authorisation cannot be used",
+			Self::TooManyOpenings => "Too many channels were opened",
 		}
 	}
 
@@ -147,6 +167,10 @@ impl ProblemType {
 			Self::UpstreamFailed => 502,
 			Self::UpstreamTimeout => 504,
 			Self::Unavailable => 503,
+			Self::MalformedRequest => 400,
+			Self::NotOffered => 404,
+			Self::AuthorizationRefused => 422,
+			Self::TooManyOpenings => 429,
 			_ => 402,
 		}
 	}
@@ -286,14 +310,36 @@ impl Problem {
 		}
 	}
 
-	/// The voucher `last` has bought something else.
-	pub fn used(last: &SignedVoucher) -> Self {
+	/// As [`Problem::of_rejection`], of a tick. Whoever does not prove to be the payer gets one answer for
+	/// all that depends on how far along the hash chain the payee is: ticks can be made up, and what comes
+	/// back would tell what was paid.
+	pub fn of_tick(rejection: &Rejection, proven: bool) -> Self {
+		let private = matches!(
+			rejection,
+			Rejection::Insufficient { .. }
+				| Rejection::TickOutOfRange { .. }
+				| Rejection::TickTooFar { .. }
+				| Rejection::BadTick
+		);
+		if proven || !private {
+			return Self::of_rejection(rejection, proven);
+		}
+		let detail = format!(
+			"not a tick that pays for this call: repeat the request with its commitment and a valid \
+			{PROOF_HEADER} header to be told what is required"
+		);
+		Self::new(ProblemType::InvalidTick, detail)
+	}
+
+	/// The voucher or tick `last` has bought something else.
+	pub fn used(last: impl Into<Allowance>) -> Self {
+		let last = last.into();
 		let mut problem = Self::new(
 			ProblemType::VoucherUsed,
-			"this voucher has bought another answer, or one that is no longer kept",
+			"this has bought another answer, or one that is no longer kept",
 		);
-		problem.accepted_cumulative = Some(last.voucher.cumulative.to_string());
-		problem.last_voucher = Some(VoucherPayload::new(last));
+		problem.accepted_cumulative = Some(last.amount().to_string());
+		problem.show(Some(&last));
 		problem
 	}
 

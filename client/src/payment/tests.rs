@@ -1,12 +1,13 @@
 use super::*;
 use crate::{
+	agreement::{OpenTerms, SignedConsent, SignedOpen},
 	keys::{AccountKey, Scheme, VoucherKey},
 	payee::Rejection,
 	ticks::{SignedCommit, SignedTicks, TickChain},
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
-use stoa_primitives::payload::TickCommit;
+use stoa_primitives::payload::{CloseConsent, TickCommit};
 
 const GENESIS: H256 = H256::repeat_byte(0xAB);
 
@@ -18,6 +19,8 @@ fn request() -> PaymentRequest {
 		payee: AccountId::new([2; 32]),
 		suggested_deposit: 25_000,
 		min_grace: 450,
+		tick_value: Some(125),
+		open_minimum: None,
 	}
 }
 
@@ -38,7 +41,13 @@ fn names_of_chains_and_assets_should_be_readable() {
 		assert_eq!(parse_asset(GENESIS, &asset_name(GENESIS, &asset)), Some(asset.clone()));
 		assert_eq!(parse_asset(H256::zero(), &asset_name(GENESIS, &asset)), None);
 	}
-	assert_eq!(parse_asset(GENESIS, &format!("{}/asset:-1", chain_id(GENESIS))), None);
+	for id in ["-1", "+1", "01", "", "1 ", "4294967296"] {
+		assert_eq!(
+			parse_asset(GENESIS, &format!("{}/asset:{id}", chain_id(GENESIS))),
+			None,
+			"{id}"
+		);
+	}
 }
 
 #[test]
@@ -201,6 +210,103 @@ fn problems_should_show_the_payer_its_last_tick() {
 		(problem.shortfall.as_deref(), problem.headroom.as_deref()),
 		(Some("3"), Some("40"))
 	);
+}
+
+#[test]
+fn strangers_should_be_told_one_thing_about_ticks_that_do_not_pay() {
+	let ticks = ticks();
+	let insufficient = |accepted| Rejection::Insufficient {
+		required: accepted + 10,
+		shortfall: 1,
+		accepted,
+		last: Some(Box::new(ticks.into())),
+	};
+	let rejections = [
+		insufficient(50),
+		insufficient(90),
+		Rejection::TickOutOfRange { last: 20 },
+		Rejection::TickTooFar { last: 300 },
+		Rejection::BadTick,
+	];
+	let told: HashSet<String> = rejections
+		.iter()
+		.map(|one| serde_json::to_string(&Problem::of_tick(one, false)).unwrap())
+		.collect();
+	assert_eq!(told.len(), 1);
+	assert!(Problem::of_tick(&rejections[0], false).is(ProblemType::InvalidTick));
+	let proven = Problem::of_tick(&rejections[0], true);
+	assert!(proven.is(ProblemType::InsufficientVoucher));
+	assert_eq!(proven.last(), Ok(Some(ticks.into())));
+	// What does not depend on what was paid is told to everybody.
+	assert!(Problem::of_tick(&Rejection::NoCommitment, false).is(ProblemType::CommitmentRequired));
+	assert!(Problem::of_tick(&Rejection::Closing, false).is(ProblemType::ChannelUnusable));
+}
+
+fn consent() -> SignedConsent {
+	let payee = AccountKey::from_uri("//Payee", Scheme::Sr25519).unwrap();
+	let consent = CloseConsent { channel: [9; 32], total: 310, expires: 77 };
+	SignedConsent::sign(consent, &payee, &Domain::channels(GENESIS))
+}
+
+fn authorization() -> SignedOpen {
+	let terms = OpenTerms {
+		payee: AccountId::new([2; 32]),
+		asset: AssetId::WithId(1),
+		deposit: 500,
+		key: VoucherKey::from_uri("//V", Scheme::Ecdsa).unwrap().key(),
+		grace: 450,
+		nonce: u64::MAX,
+		expires: 77,
+	};
+	let payer = AccountKey::from_uri("//Payer", Scheme::Sr25519).unwrap();
+	SignedOpen::sign(terms, &payer, &Domain::channels(GENESIS))
+}
+
+#[test]
+fn agreements_should_survive_their_text() {
+	let consent = consent();
+	let text = serde_json::to_string(&ConsentPayload::new(&consent)).unwrap();
+	let read: ConsentPayload = serde_json::from_str(&text).unwrap();
+	assert_eq!(read.signed(), Ok(consent));
+	let payload = OpenPayload::new(&authorization(), GENESIS);
+	let text = serde_json::to_string(&payload).unwrap();
+	let read: OpenPayload = serde_json::from_str(&text).unwrap();
+	let signed = read.signed(GENESIS).unwrap();
+	assert_eq!(OpenPayload::new(&signed, GENESIS), payload);
+	assert_eq!(signed.auth, authorization().auth);
+	let terms = ServiceTerms::new("r", &request());
+	let text = serde_json::to_string(&terms).unwrap();
+	assert!(!text.contains("openMinimum"));
+	let read: ServiceTerms = serde_json::from_str(&text).unwrap();
+	assert_eq!(read.request(), Ok(request()));
+}
+
+#[test]
+fn malformed_agreements_should_be_refused() {
+	let with = |change: fn(&mut ConsentPayload)| {
+		let mut payload = ConsentPayload::new(&consent());
+		change(&mut payload);
+		payload.signed().unwrap_err()
+	};
+	assert_eq!(with(|p| p.channel_id.push('0')), CodecError::Field("channelId"));
+	assert_eq!(with(|p| p.total = "-1".into()), CodecError::Field("total"));
+	assert_eq!(with(|p| p.signature.push_str("00")), CodecError::Field("signature"));
+	let with = |change: fn(&mut OpenPayload)| {
+		let mut payload = OpenPayload::new(&authorization(), GENESIS);
+		change(&mut payload);
+		payload.signed(GENESIS).unwrap_err()
+	};
+	assert_eq!(with(|p| p.payer = "x".into()), CodecError::Field("payer"));
+	assert_eq!(with(|p| p.payee.push('x')), CodecError::Field("payee"));
+	assert_eq!(with(|p| p.currency = "asset:1".into()), CodecError::Field("currency"));
+	assert_eq!(with(|p| p.amount = "+1".into()), CodecError::Field("amount"));
+	assert_eq!(with(|p| p.voucher_key = "0x05".into()), CodecError::Field("voucherKey"));
+	// A padding that is not 0.
+	let padded = |p: &mut OpenPayload| p.voucher_key = format!("0x00{}01", "ab".repeat(32));
+	assert_eq!(with(padded), CodecError::Field("voucherKey"));
+	assert_eq!(with(|p| p.signature.clear()), CodecError::Field("signature"));
+	let elsewhere = OpenPayload::new(&authorization(), GENESIS).signed(H256::zero());
+	assert_eq!(elsewhere.unwrap_err(), CodecError::Field("currency"));
 }
 
 #[test]

@@ -24,28 +24,21 @@ pub fn format_time(seconds: u64) -> String {
 	)
 }
 
-/// The inverse of [`format_time`]. A fraction of a second is cut off; other zones than UTC are not
-/// read.
+/// The inverse of [`format_time`]. A fraction of a second is cut off, a leap second counts as the next one;
+/// other zones than UTC are not read, nor days that the calendar does not have.
 pub fn parse_time(text: &str) -> Option<u64> {
 	let text = text.strip_suffix(['Z', 'z'])?;
 	let (date, time) = text.split_once(['T', 't'])?;
-	let time = time.split_once('.').map_or(time, |(time, _)| time);
-	let numbers = |text: &str, separator| -> Option<[u64; 3]> {
-		let mut parts = text.split(separator).map(|part| {
-			let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-			digits.then(|| part.parse::<u64>().ok()).flatten()
-		});
-		let out = [parts.next()??, parts.next()??, parts.next()??];
-		parts.next().is_none().then_some(out)
-	};
-	let [year, month, day] = numbers(date, '-')?;
-	let [hour, minute, second] = numbers(time, ':')?;
+	let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+	let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+	let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
 	let valid = (1970..=9999).contains(&year)
 		&& (1..=12).contains(&month)
-		&& (1..=31).contains(&day)
+		&& (1..=days_of(year, month)).contains(&day)
 		&& hour < 24
 		&& minute < 60
-		&& second < 61;
+		&& second < 61
+		&& is_digits(fraction);
 	if !valid {
 		return None;
 	}
@@ -56,6 +49,29 @@ pub fn parse_time(text: &str) -> Option<u64> {
 	let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 	let days = (year / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
 	Some(days * DAY + hour * 3_600 + minute * 60 + second)
+}
+
+fn is_digits(text: &str) -> bool {
+	!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Three numbers of so many digits.
+fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u64; 3]> {
+	let mut parts = text.split(separator).zip(digits).map(|(part, digits)| {
+		let fits = part.len() == digits && is_digits(part);
+		fits.then(|| part.parse::<u64>().ok()).flatten()
+	});
+	let out = [parts.next()??, parts.next()??, parts.next()??];
+	(text.split(separator).count() == out.len()).then_some(out)
+}
+
+fn days_of(year: u64, month: u64) -> u64 {
+	let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+	match month {
+		2 => 28 + u64::from(leap),
+		4 | 6 | 9 | 11 => 30,
+		_ => 31,
+	}
 }
 
 #[cfg(test)]
@@ -87,12 +103,21 @@ mod tests {
 			"2026-13-01T00:00:00Z",
 			"2026-01-01T24:00:00Z",
 			"2026-1-+1T00:00:00Z",
+			"2026-1-01T00:00:00Z",
+			"2026-01-01T0:00:00Z",
+			"2026-02-29T00:00:00Z",
+			"2100-02-29T00:00:00Z",
+			"2026-04-31T00:00:00Z",
+			"2026-01-01T00:00:00.Z",
+			"2026-01-01T00:00:00.xZ",
+			"2026-01-01T00:00:00:00Z",
 			"1969-12-31T23:59:59Z",
 			"2026-01-01T00:00Z",
 		] {
 			assert_eq!(parse_time(text), None, "{text}");
 		}
 		assert_eq!(parse_time("2026-01-01t00:00:00.999z"), parse_time("2026-01-01T00:00:00Z"));
+		assert_eq!(parse_time("2016-12-31T23:59:60Z"), parse_time("2017-01-01T00:00:00Z"));
 	}
 
 	proptest! {

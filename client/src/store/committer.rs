@@ -1,7 +1,7 @@
 //! Group commit: many callers, one flush.
 
 use super::{Store, StoreError, Write};
-use std::{sync::Arc, thread::JoinHandle};
+use std::{future::Future, sync::Arc, thread::JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests one flush may carry.
@@ -64,6 +64,17 @@ impl Committer {
 		outcome.await.map_err(|_| StoreError::Stopped)?
 	}
 
+	/// Waits for a place in the queue. Whoever has one can decide under a lock what to write, and in which
+	/// order, without waiting there.
+	///
+	/// # Errors
+	///
+	/// [`StoreError::Stopped`].
+	pub(crate) async fn place(&self) -> Result<Place<'_>, StoreError> {
+		let queue = self.0.queue.as_ref().ok_or(StoreError::Stopped)?;
+		Ok(Place(queue.reserve().await.map_err(|_| StoreError::Stopped)?))
+	}
+
 	/// Queues writes without waiting for them. They are on disk at the latest when the last handle is
 	/// dropped, if the disk takes them.
 	///
@@ -74,6 +85,22 @@ impl Committer {
 		let queue = self.0.queue.as_ref().ok_or(StoreError::Stopped)?;
 		let (done, _) = oneshot::channel();
 		queue.try_send(Request { writes, done }).map_err(|_| StoreError::Stopped)
+	}
+}
+
+/// A place in the writer's queue.
+pub(crate) struct Place<'a>(mpsc::Permit<'a, Request>);
+
+impl Place<'_> {
+	/// Hands writes over at once; what is returned waits until they would survive a power cut, as
+	/// [`Committer::commit`] does.
+	pub(crate) fn commit(
+		self,
+		writes: Vec<Write>,
+	) -> impl Future<Output = Result<(), StoreError>> + 'static {
+		let (done, outcome) = oneshot::channel();
+		self.0.send(Request { writes, done });
+		async move { outcome.await.map_err(|_| StoreError::Stopped)? }
 	}
 }
 

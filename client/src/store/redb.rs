@@ -20,6 +20,7 @@ const CHANNELS: Definition = TableDefinition::new("channels");
 const ROOTS: Definition = TableDefinition::new("roots");
 const CONSENTS: Definition = TableDefinition::new("consents");
 const TOWER: Definition = TableDefinition::new("tower");
+const SPENT: Definition = TableDefinition::new("spent");
 
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: u32 = 1;
@@ -36,6 +37,7 @@ fn definition(table: Table) -> Definition {
 		Table::Roots => ROOTS,
 		Table::Consents => CONSENTS,
 		Table::Tower => TOWER,
+		Table::Spent => SPENT,
 	}
 }
 

@@ -4,14 +4,20 @@ use futures::{future::BoxFuture, FutureExt};
 use std::{
 	collections::HashMap,
 	sync::{Mutex, MutexGuard},
+	time::Duration,
 };
-use stoa_client::chain::{
-	At, BlockRef, ChainError, ChainView, ChannelInfo, Claim, PayeeChain, PayerChain, SettleOutcome,
-	Submitted,
+use stoa_client::{
+	agreement::SignedOpen,
+	chain::{
+		At, BlockRef, ChainError, ChainView, Changes, ChannelInfo, Claim, DispatchFailure,
+		OpeningChain, PairView, PayeeChain, PayerChain, Phase, Prospect, SettleOutcome, Skip,
+		Submitted,
+	},
 };
 use stoa_primitives::{
-	channel::{ChannelId, Item},
-	AccountId, Balance, BlockNumber, H256,
+	channel::{ChannelId, Item, SkipReason},
+	payload::Domain,
+	AccountId, AssetId, Balance, BlockNumber, H256,
 };
 
 #[derive(Default)]
@@ -21,6 +27,22 @@ pub struct Chain {
 	/// The hash of all its blocks: another life has another one.
 	pub hash: H256,
 	pub batches: Vec<Vec<Item>>,
+	/// Claims on this lane are skipped.
+	pub skip: Option<u32>,
+	/// What closes have claimed.
+	pub closed: Vec<(ChannelId, Option<Item>)>,
+	/// The best block's number above 100.
+	pub later: BlockNumber,
+	/// The next nonce of every pair.
+	pub nonce: u64,
+	/// What every payer has.
+	pub credits: Balance,
+	/// Authorisations that were submitted.
+	pub openings: Vec<SignedOpen>,
+	/// Openings fail on chain.
+	pub refuse_openings: bool,
+	/// How long an opening takes.
+	pub opening_time: Duration,
 }
 
 pub struct FakeChain {
@@ -56,7 +78,8 @@ impl ChainView for FakeChain {
 	}
 
 	fn block(&self, _: At) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
-		async { self.up().map(|state| BlockRef { number: 100, hash: state.hash }) }.boxed()
+		async { self.up().map(|state| BlockRef { number: 100 + state.later, hash: state.hash }) }
+			.boxed()
 	}
 
 	fn block_by_number(
@@ -80,16 +103,20 @@ impl PayeeChain for FakeChain {
 		async move {
 			let mut state = self.up()?;
 			state.batches.push(items.clone());
-			let mut claimed = Vec::new();
-			for item in items {
-				let allowed = item.allowed().unwrap();
-				let channel = state.finalized.get_mut(&item.channel).unwrap();
-				let settled = item.capture.unwrap_or(allowed);
-				let amount = settled - channel.settled;
-				(channel.settled, channel.lane_settled) = (settled, vec![settled]);
-				claimed.push(Claim { channel: item.channel, lane: item.lane, amount, settled });
+			let (mut claimed, mut skipped) = (Vec::new(), Vec::new());
+			let skip = state.skip;
+			for (index, item) in (0..).zip(items) {
+				let Item { channel, lane, .. } = item;
+				if skip == Some(lane) {
+					let reason = SkipReason::AboveCap;
+					skipped.push(Skip { index, channel, lane, reason });
+					continue;
+				}
+				let info = state.finalized.get_mut(&channel).unwrap();
+				let amount = pay(info, &item);
+				claimed.push(Claim { channel, lane, amount, settled: info.settled });
 			}
-			Ok(SettleOutcome { submitted: submitted(), claimed, skipped: Vec::new() })
+			Ok(SettleOutcome { submitted: submitted(), claimed, skipped })
 		}
 		.boxed()
 	}
@@ -97,10 +124,79 @@ impl PayeeChain for FakeChain {
 	fn close(
 		&self,
 		channel: ChannelId,
-		_: Option<Item>,
+		last: Option<Item>,
 	) -> BoxFuture<'_, Result<Submitted, ChainError>> {
 		async move {
-			self.up()?.finalized.remove(&channel);
+			let mut state = self.up()?;
+			state.finalized.remove(&channel);
+			state.closed.push((channel, last));
+			Ok(submitted())
+		}
+		.boxed()
+	}
+}
+
+/// Takes what an item allows, as much as it captures. Returns what is paid now.
+fn pay(info: &mut ChannelInfo, item: &Item) -> Balance {
+	let settled = item.capture.unwrap_or(item.allowed().unwrap());
+	let lane = usize::try_from(item.lane).unwrap();
+	let amount = settled - info.lane_settled[lane];
+	info.lane_settled[lane] = settled;
+	info.settled += amount;
+	amount
+}
+
+impl PairView for FakeChain {
+	fn prospect(
+		&self,
+		_: AccountId,
+		_: AccountId,
+		_: AssetId,
+	) -> BoxFuture<'_, Result<Prospect, ChainError>> {
+		async move {
+			let state = self.up()?;
+			Ok(Prospect { next_nonce: state.nonce, credits: state.credits })
+		}
+		.boxed()
+	}
+}
+
+impl OpeningChain for FakeChain {
+	fn open_authorized(&self, signed: SignedOpen) -> BoxFuture<'_, Result<Submitted, ChainError>> {
+		async move {
+			let time = self.up()?.opening_time;
+			tokio::time::sleep(time).await;
+			let mut state = self.up()?;
+			state.openings.push(signed.clone());
+			if state.refuse_openings {
+				return Err(ChainError::Dispatch(DispatchFailure {
+					pallet: "Channels".into(),
+					name: "NonceNotNext".into(),
+					doc: "not the next".into(),
+				}));
+			}
+			let auth = &signed.auth;
+			let id = signed.channel(&Domain::channels(self.genesis));
+			state.nonce += 1;
+			state.credits -= auth.amount;
+			let info = ChannelInfo {
+				id,
+				payer: signed.payer.clone(),
+				payee: auth.payee.clone(),
+				asset: signed.asset.clone(),
+				key: auth.voucher_key,
+				deposit: auth.amount,
+				settled: 0,
+				lane_settled: vec![0],
+				lanes: 1,
+				grace: auth.grace,
+				phase: Phase::Open,
+				cap: None,
+				changes: Changes::default(),
+				schedule: 0,
+				nonce: auth.nonce,
+			};
+			state.finalized.insert(id, info);
 			Ok(submitted())
 		}
 		.boxed()

@@ -7,6 +7,7 @@ mod statements;
 mod tower;
 
 pub use sealing::Sealing;
+pub use tower::Options as TowerOptions;
 
 use self::{
 	clock::{Inherents, SealingClock},
@@ -89,10 +90,16 @@ pub fn partial(config: &Configuration) -> Result<Partial, Error> {
 }
 
 /// Starts a node. Blocks are made by BABE and GRANDPA, or as `sealing` says.
-pub fn start(config: Configuration, sealing: Option<Sealing>) -> Result<TaskManager, Error> {
+pub fn start(
+	config: Configuration,
+	sealing: Option<Sealing>,
+	tower: TowerOptions,
+) -> Result<TaskManager, Error> {
 	match config.network.network_backend {
-		NetworkBackendType::Litep2p => start_with::<Litep2pNetworkBackend>(config, sealing),
-		NetworkBackendType::Libp2p => start_with::<NetworkWorker<Block, Hash>>(config, sealing),
+		NetworkBackendType::Litep2p => start_with::<Litep2pNetworkBackend>(config, sealing, tower),
+		NetworkBackendType::Libp2p => {
+			start_with::<NetworkWorker<Block, Hash>>(config, sealing, tower)
+		},
 	}
 }
 
@@ -199,6 +206,7 @@ fn assemble(config: &Configuration, sealed: bool) -> Result<Partial, Error> {
 fn start_with<N: NetworkBackend<Block, Hash>>(
 	config: Configuration,
 	sealing: Option<Sealing>,
+	tower_options: TowerOptions,
 ) -> Result<TaskManager, Error> {
 	let Partial {
 		client,
@@ -283,6 +291,8 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
 			keystore: keystore.keystore(),
 			statements: statements.clone(),
 			sync: sync_service.clone(),
+			options: tower_options,
+			on_demand: sealing.is_some(),
 		});
 		// Reads state without giving way.
 		task_manager.spawn_handle().spawn_blocking("tower", Some("offchain-worker"), watching);

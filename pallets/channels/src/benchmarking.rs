@@ -132,7 +132,7 @@ fn fund<T: Config>(payer: &AccountId) -> AccountId {
 }
 
 /// A sponsored channel from a payer of its own, which has nothing left and no referrer. Of the cap
-/// every stretch is in use.
+/// as many captures are remembered as can be.
 fn channel<T: Config>(payee: &AccountId, seed: u32, key: Key) -> (ChannelId, AccountId) {
 	let (payer, _) = payer::<T>(seed);
 	(open_from::<T>(&payer, payee, key), payer)
@@ -154,9 +154,10 @@ fn open_from<T: Config>(payer: &AccountId, payee: &AccountId, key: Key) -> Chann
 	.expect("all that it needs was given");
 	crate::Channels::<T>::mutate(id, |channel| {
 		let cap = channel.as_mut().and_then(|channel| channel.cap.as_mut());
-		let capture = Capture { at: Channels::<T>::now(), amount: 1 };
-		cap.expect("opened with one").recent =
-			BoundedVec::truncate_from(vec![capture; MAX_CAPTURES as usize]);
+		// In as many stretches, of blocks to come, so that none is too old.
+		let at = |n| Channels::<T>::now() + n * (DEFAULT_GRACE / 7 + 1);
+		let recent = (0..MAX_CAPTURES).map(|n| Capture { at: at(n), amount: 1 }).collect();
+		cap.expect("opened with one").recent = BoundedVec::truncate_from(recent);
 	});
 	T::Outcome::worst_case(payer, payee);
 	id
@@ -568,7 +569,8 @@ mod benchmarks {
 	#[benchmark]
 	fn on_idle(n: Linear<0, { MAX_FINALIZE }>) {
 		due_channels::<T>(n);
-		// The one block in which they are due is the next to look at.
+		// The one block in which they are due is the next to look at, and they are as many as a block
+		// ends at most.
 		frame_system::Pallet::<T>::set_block_number(0u32.into());
 
 		#[block]

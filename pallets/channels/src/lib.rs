@@ -1,64 +1,4 @@
-//! # Channels pallet
-//!
-//! Unidirectional payment channels: a payer locks credits once, signs cumulative vouchers off chain
-//! for every call it makes, and the payee turns the latest voucher into money whenever it likes.
-//!
-//! ## Overview
-//!
-//! 1. The payer calls [`open`](Pallet::open): credits are locked for one payee and one voucher key.
-//! 2. With each call the payer signs a [voucher](stoa_primitives::payload::Voucher): the sum of all
-//!    that it ever allowed on this channel. A higher voucher replaces all lower ones.
-//! 3. The payee settles any number of channels in one
-//!    [`settle_batch`](Pallet::settle_batch): each item is paid or skipped with a reason, so that
-//!    one payer can never spoil another's settlement.
-//! 4. The payee ends a channel at once with [`close`](Pallet::close). The payer ends it with
-//!    [`request_close`](Pallet::request_close), a grace period in which the payee (or anyone that
-//!    holds its vouchers) can still settle, and [`finalize`](Pallet::finalize), which is anybody's
-//!    call and done in blocks that have room for it. What was not settled goes back to the payer. With
-//!    the payee's signed consent the payer ends it [at once](Pallet::close_with_consent).
-//!
-//! A payer need not send any transaction: with a signed authorisation the payee
-//! [opens](Pallet::open_authorized) the channel. And a settlement costs its sender nothing when the
-//! platform's share of it covers the fee.
-//!
-//! ## What it promises
-//!
-//! - Settled never exceeds the deposit, nor the highest voucher that was signed for the lane.
-//! - A voucher binds the chain, the channel, the lane and the amount. A channel id never returns, so
-//!   neither does a voucher.
-//! - The payer cannot take money back without giving the payee a grace period of at least
-//!   [`MIN_GRACE`](stoa_primitives::channel::MIN_GRACE) blocks, which nothing shortens or extends.
-//! - Only `open` asks whether the payee is an active agent: a stopped or lapsed one still settles
-//!   and closes.
-//!
-//! ## Who pays for storage
-//!
-//! A channel and the nonce row of a pair of accounts each cost a native storage deposit. An agent
-//! that owns nothing but credits cannot put one up, so the **operator** of an active agent does.
-//! A stolen agent key must not tie up all that its operator owns, or all that its siblings need:
-//! what one operator puts up for one agent is limited by [`Config::MaxSponsoredChannels`] at a time
-//! and by [`Config::MaxSponsoredPairs`] in all, an agent that is not active is not sponsored at all,
-//! and the operator may request the close of what it sponsors. Beyond the limits, or when the
-//! operator cannot pay, the agent pays itself.
-//!
-//! The deposit of a channel goes back to whoever paid it when the channel ends; that of a nonce row
-//! is kept, because the row is.
-//!
-//! ## Many calls at a time, and cheap ones
-//!
-//! A channel has up to [`MAX_LANES`](stoa_primitives::channel::MAX_LANES) **lanes**, each with a
-//! watermark of its own, so that calls under way at the same time do not wait for each other; together
-//! they never exceed the deposit. Instead of a voucher for each call a payer can sign one
-//! [commitment](stoa_primitives::payload::TickCommit) to a hash chain and reveal its values, the
-//! [ticks](stoa_primitives::tick). Both may follow each other on one lane.
-//!
-//! ## When a key is lost
-//!
-//! A **velocity cap** bounds what is captured in any window of blocks, whoever signed for it. The payer
-//! can [replace the voucher key](Pallet::rotate_key), [set a cap](Pallet::set_cap) and
-//! [revoke a lane](Pallet::revoke_lane). Whatever could take from the payee what it has been promised
-//! already takes effect after one grace period.
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
 	not(any(test, feature = "runtime-benchmarks")),
@@ -82,7 +22,7 @@ mod tests;
 mod try_state;
 pub mod types;
 pub mod weights;
-mod work;
+pub mod work;
 
 pub use pallet::*;
 pub use types::*;
@@ -172,17 +112,15 @@ pub mod pallet {
 		Nonce,
 	}
 
-	// The key is a hash already.
+	// Keys of this map and the next two are hashes already.
 	/// All channels that have not ended. Each is covered by a storage deposit.
 	#[pallet::storage]
 	pub type Channels<T: Config> = StorageMap<_, Identity, ChannelId, ChannelOf<T>>;
 
-	// The key is a hash already.
 	/// What lanes but the first have paid, for channels that have more than one and used it.
 	#[pallet::storage]
 	pub type Lanes<T: Config> = StorageMap<_, Identity, ChannelId, LaneRow, ValueQuery>;
 
-	// The key is a hash already.
 	/// What the payer has changed, for channels that are marked as pending.
 	#[pallet::storage]
 	pub type Waiting<T: Config> = StorageMap<_, Identity, ChannelId, Changes, ValueQuery>;
@@ -310,7 +248,9 @@ pub mod pallet {
 			paid_items: u32,
 			/// How many were skipped.
 			skipped_items: u32,
-			/// Whether the platform's share covers the fee, so that the sender pays none.
+			/// Whether the platform's share covers the fee. The sender then pays none, unless the call was
+			/// made inside of another one (a proxy, a multisig, a batch of calls), which is charged as if
+			/// it were not.
 			free: bool,
 		},
 		/// The grace period of a channel has begun.
@@ -428,7 +368,7 @@ pub mod pallet {
 		NothingToFinalize,
 		/// The last item names another channel than the one to be closed.
 		ItemOfAnotherChannel,
-		/// The channel has no such lane. Use lane 0.
+		/// The channel has no such lane. Use one from 0 to the channel's number of lanes less one.
 		UnknownLane,
 		/// The voucher's last block has passed. Ask the payer for a fresh voucher, or close without it.
 		Expired,
@@ -465,6 +405,9 @@ pub mod pallet {
 		/// The key before is still valid: one rotation at a time. Wait for the end of its grace period, or
 		/// request the close.
 		RotationRunning,
+		/// The items before are in as many assets as one batch may have, the constant `MaxAssets`. Settle
+		/// the rest in another batch.
+		TooManyAssets,
 	}
 
 	#[pallet::extra_constants]
@@ -505,6 +448,12 @@ pub mod pallet {
 			MAX_WINDOW
 		}
 
+		/// Most assets in one batch.
+		#[pallet::constant_name(MaxAssets)]
+		fn max_assets() -> u32 {
+			MAX_ASSETS
+		}
+
 		/// Most channels finalized in one call.
 		#[pallet::constant_name(MaxFinalize)]
 		fn max_finalize() -> u32 {
@@ -514,7 +463,7 @@ pub mod pallet {
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-		/// Help with `finalize`, as far as the block has room.
+		/// Help with `finalize`, as far as the block has room, for `MaxFinalize` channels at most.
 		fn on_idle(_: BlockNumberFor<T>, remaining: Weight) -> Weight {
 			Self::finalize_due(remaining)
 		}
@@ -616,8 +565,12 @@ pub mod pallet {
 		/// an item that is skipped before its signature is checked costs a few reads, one that is
 		/// paid as much as it has referrers to reward.
 		///
-		/// The call is free when the platform's share of what was paid, in the asset of the first item that
-		/// was paid, is worth the fee of all that was done.
+		/// The call is free when the platform's share of what was paid, in the first asset in which it
+		/// received anything, is worth more than the fee of all that was done, and the call is a
+		/// transaction of its own. Inside of another call, as through a proxy, it saves nobody anything: send it by itself.
+		///
+		/// Items are paid in up to `MaxAssets` different assets; those in further ones are skipped with
+		/// [`Error::TooManyAssets`].
 		///
 		/// ## Errors
 		///
@@ -699,13 +652,15 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// What was not settled goes back to the payer. An item that cannot be paid fails the whole
-		/// call, so that no money is given up by mistake; without an item the call cannot fail but
-		/// for its origin. With an item the call is free when the platform's share covers the fee.
+		/// call, so that no money is given up by mistake; without one the call fails only when the
+		/// channel is unknown or the caller is not its payee. With an item the call is free when the
+		/// platform's share covers the fee, as for [`settle_batch`](Self::settle_batch).
 		///
 		/// ## Errors
 		///
 		/// - [`Error::UnknownChannel`], [`Error::NotPayee`], [`Error::ItemOfAnotherChannel`].
-		/// - Those of the item: see [`settle_batch_all`](Self::settle_batch_all).
+		/// - Those of the item, [`Error::GraceOver`] among them: see
+		///   [`settle_batch_all`](Self::settle_batch_all).
 		///
 		/// ## Events
 		///
@@ -847,7 +802,7 @@ pub mod pallet {
 		/// - [`Error::UnknownChannel`], [`Error::NotPayee`], [`Error::UnknownLane`], [`Error::GraceOver`],
 		///   [`Error::Expired`], [`Error::TickOutOfRange`], [`Error::CaptureAboveVoucher`],
 		///   [`Error::LaneRevoked`], [`Error::Stale`], [`Error::AboveDeposit`], [`Error::AboveCap`],
-		///   [`Error::BadSignature`], [`Error::BadTick`]: an item.
+		///   [`Error::BadSignature`], [`Error::BadTick`], [`Error::TooManyAssets`]: an item.
 		/// - What the settlement says when it refuses an item.
 		///
 		/// ## Events

@@ -10,7 +10,7 @@ use frame_support::{
 	traits::{fungible::HoldConsideration, ConstU128, ConstU32, LinearStoragePrice},
 	weights::Weight,
 };
-use sp_core::{ed25519, Pair};
+use sp_core::{ecdsa, ed25519, sr25519, Pair};
 use sp_runtime::{
 	traits::IdentityLookup, BuildStorage, DispatchError, DispatchResult, StateVersion,
 };
@@ -181,6 +181,11 @@ pub fn lend(who: &AccountId) {
 	}
 }
 
+/// Give somebody credits of any other asset. They do not count as issued.
+pub fn give(who: &AccountId, asset: &AssetId, amount: Balance) {
+	unhashed::put(&free_key(who, asset), &amount);
+}
+
 fn shift(from: &[u8], to: &[u8], amount: Balance) -> DispatchResult {
 	let left = unhashed::get_or_default::<Balance>(from)
 		.checked_sub(amount)
@@ -347,6 +352,41 @@ pub fn pair() -> ed25519::Pair {
 
 pub fn key() -> Key {
 	Key::Ed25519(pair().public().0)
+}
+
+/// A voucher key of any scheme.
+pub enum Signer {
+	Ed25519(ed25519::Pair),
+	Sr25519(Box<sr25519::Pair>),
+	Ecdsa(ecdsa::Pair),
+}
+
+impl Signer {
+	/// One of each scheme, of which the first is the usual key.
+	pub fn all() -> [Self; 3] {
+		let seed = [43; 32];
+		[
+			Self::Ed25519(pair()),
+			Self::Sr25519(Box::new(sr25519::Pair::from_seed(&seed))),
+			Self::Ecdsa(ecdsa::Pair::from_seed(&seed)),
+		]
+	}
+
+	pub fn key(&self) -> Key {
+		match self {
+			Self::Ed25519(pair) => Key::Ed25519(pair.public().0),
+			Self::Sr25519(pair) => Key::Sr25519(pair.public().0),
+			Self::Ecdsa(pair) => Key::Ecdsa(pair.public().0),
+		}
+	}
+
+	pub fn sign(&self, message: &[u8]) -> KeySignature {
+		match self {
+			Self::Ed25519(pair) => KeySignature::Ed25519(pair.sign(message).0),
+			Self::Sr25519(pair) => KeySignature::Sr25519(pair.sign(message).0),
+			Self::Ecdsa(pair) => KeySignature::Ecdsa(pair.sign(message).0),
+		}
+	}
 }
 
 /// The domain of the chain under test.

@@ -12,8 +12,11 @@ use stoa_primitives::{
 	AccountId, AssetId, Balance, BlockNumber,
 };
 
-/// Most channels in one [`finalize`](crate::Pallet::finalize).
+/// Most channels in one [`finalize`](crate::Pallet::finalize), and most that a block ends by itself.
 pub const MAX_FINALIZE: u32 = 64;
+
+/// Most assets in one batch: as many as referrers can be rewarded in.
+pub const MAX_ASSETS: u32 = 8;
 
 /// Whether a close was requested.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
@@ -74,6 +77,11 @@ impl Changes {
 			},
 			_ => current,
 		}
+	}
+
+	/// The cap that waits, unless it is none.
+	pub(crate) fn next_cap(&self) -> Option<&Cap> {
+		self.cap.as_ref().and_then(|(cap, _)| cap.as_ref())
 	}
 
 	/// Drop what is over: a cap that has come into force and a key that is no longer valid.

@@ -1,11 +1,11 @@
 //! What a batch weighs: each item by what had to be done for it.
 
-use crate::{pallet::*, weights::WeightInfo};
+use crate::{pallet::*, weights::WeightInfo, MAX_ASSETS};
 use frame_support::weights::Weight;
 use stoa_primitives::{channel::Item, keys::KeySignature, referral::MAX_SIDE_WORK};
 
 /// An item that was paid.
-pub(crate) struct Paid {
+pub struct Paid {
 	/// What the settlement had to do for referrers of the side that has more of them.
 	pub side_work: u32,
 	/// Whether somebody else than the caller was paid.
@@ -14,13 +14,13 @@ pub(crate) struct Paid {
 
 impl Paid {
 	/// The most work that an item can be.
-	pub(crate) const WORST: Self = Self { side_work: MAX_SIDE_WORK, foreign: true };
+	pub const WORST: Self = Self { side_work: MAX_SIDE_WORK, foreign: true };
 }
 
 /// How much work a batch is: how many items of each cost. All sums saturate: a batch is far too short
 /// to reach the end of the range.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Work {
+pub struct Work {
 	/// Verified, by an ed25519 signature.
 	ed25519: u32,
 	/// Verified, by an sr25519 signature.
@@ -39,33 +39,36 @@ pub(crate) struct Work {
 	referral: u32,
 	/// Paid to somebody else than the caller, so that each may bring records of its own.
 	foreign: u32,
+	/// Assets that were paid in.
+	assets: u32,
 }
 
 impl Work {
 	/// The least work that `n` items can be.
-	pub(crate) fn refused(n: usize) -> Self {
+	pub fn refused(n: usize) -> Self {
 		Self { skipped: u32::try_from(n).unwrap_or(u32::MAX), ..Self::default() }
 	}
 
 	/// The weight of the most work that `items` can be.
-	pub(crate) fn limit<T: Config>(items: &[Item]) -> Weight {
+	pub fn limit<T: Config>(items: &[Item]) -> Weight {
 		let mut work = Self::default();
 		for item in items {
 			work.verified(item, true);
 			work.walked(item);
 			work.paid(&Paid::WORST);
 		}
+		work.assets = u32::try_from(items.len()).unwrap_or(u32::MAX).min(MAX_ASSETS);
 		work.weight::<T>()
 	}
 
 	/// Count an item that was paid.
-	pub(crate) fn paid(&mut self, paid: &Paid) {
+	pub fn paid(&mut self, paid: &Paid) {
 		self.referral = self.referral.saturating_add(paid.side_work);
 		self.foreign = self.foreign.saturating_add(paid.foreign.into());
 	}
 
 	/// Count an item whose signature was checked, and whether its channel has changes.
-	pub(crate) fn verified(&mut self, item: &Item, changed: bool) {
+	pub fn verified(&mut self, item: &Item, changed: bool) {
 		// A key verifies signatures of its own scheme only, so the signature alone tells the cost.
 		let count = match item.signature() {
 			KeySignature::Ed25519(_) => &mut self.ed25519,
@@ -78,17 +81,27 @@ impl Work {
 	}
 
 	/// Count the hashes of an item's tick.
-	pub(crate) fn walked(&mut self, item: &Item) {
+	pub fn walked(&mut self, item: &Item) {
 		self.ticks = self.ticks.saturating_add(item.ticks());
 	}
 
+	/// Count an asset that was not paid in before.
+	pub fn asset(&mut self) {
+		self.assets = self.assets.saturating_add(1);
+	}
+
 	/// Count an item that was skipped before its signature was checked.
-	pub(crate) fn skipped(&mut self) {
+	pub fn skipped(&mut self) {
 		self.skipped = self.skipped.saturating_add(1);
 	}
 
 	/// What it weighs: the base of a batch once, and each item at its own price.
-	pub(crate) fn weight<T: Config>(self) -> Weight {
+	///
+	/// Every asset has records of its own that a batch touches once: its purse and totals, the caps of
+	/// rewards, and rows of the payee, the platform and the growth pool. For the first they are in the
+	/// base. No benchmark has more than one asset; but a batch of several costs no more than one batch
+	/// for each, so each further asset is charged as much as another base.
+	pub fn weight<T: Config>(self) -> Weight {
 		let times = |weight: Weight, n: u32| weight.saturating_mul(n.into());
 		let plain = per_item(T::WeightInfo::settle_batch);
 		let beyond = |weight: fn(u32) -> Weight| per_item(weight).saturating_sub(plain);
@@ -110,6 +123,7 @@ impl Work {
 			.saturating_add(times(per_item(T::WeightInfo::walk_ticks), self.ticks))
 			.saturating_add(times(per_side_work::<T>(), self.referral))
 			.saturating_add(times(foreign, self.foreign))
+			.saturating_add(times(T::WeightInfo::settle_batch(0), self.assets.saturating_sub(1)))
 			.saturating_add(T::WeightInfo::fee_cover())
 	}
 }

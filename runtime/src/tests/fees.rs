@@ -195,6 +195,68 @@ fn settlement_should_be_free_when_the_platforms_share_is_worth_more_than_its_fee
 	});
 }
 
+/// Whether the last batch says that it is free.
+fn said_free() -> bool {
+	let said = System::events().into_iter().rev().find_map(|record| match record.event {
+		RuntimeEvent::Channels(pallet_stoa_channels::Event::BatchSettled { free, .. }) => {
+			Some(free)
+		},
+		_ => None,
+	});
+	said.expect("a batch was settled")
+}
+
+#[test]
+fn settlement_should_pay_the_fee_of_the_call_that_it_is_made_in() {
+	run(|| {
+		let provider = Person::new(1)
+			.registered_by(&alice(), None)
+			.with_credits(&DUSD, DOLLAR)
+			.with_native(10 * STOA);
+		let payer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, 10 * DOLLAR);
+		let channel = Channel::open(&payer, &provider, &DUSD, 5 * DOLLAR, VoucherKey::ed25519(1));
+		let helper = Person::new(3).with_credits(&DUSD, DOLLAR);
+		ok(
+			provider.origin(),
+			pallet_proxy::Call::add_proxy {
+				delegate: helper.account.clone().into(),
+				proxy_type: configs::ProxyType::Agent,
+				delay: 0,
+			},
+		);
+		let settle = |total| RuntimeCall::from(settle(vec![channel.voucher(total)]));
+		// By itself it is free. What it is charged otherwise is the weight that it took.
+		let tx = transaction(&provider, 0, settle(DOLLAR), FROM_DUSD);
+		assert_eq!(in_block(tx), Ok(Ok(())));
+		assert_eq!(paid().map(|(_, _, fee, _)| fee), Some(0));
+		assert!(said_free());
+
+		let batch = pallet_utility::Call::batch_all { calls: vec![settle(2 * DOLLAR)] };
+		let tx = transaction(&provider, 1, batch, FROM_DUSD);
+		let declared = declared_fee(&tx, 0) / 1_000_000;
+		assert_eq!(in_block(tx), Ok(Ok(())));
+		let (_, _, fee, _) = paid().expect("a fee was paid");
+		assert!(said_free() && fee > 0 && fee < declared, "{fee} of {declared}");
+
+		// Through a proxy it is charged what was declared.
+		let proxied = pallet_proxy::Call::proxy {
+			real: provider.account.clone().into(),
+			force_proxy_type: None,
+			call: Box::new(settle(3 * DOLLAR)),
+		};
+		let tx = transaction(&helper, 0, proxied, FROM_DUSD);
+		let declared = declared_fee(&tx, 0) / 1_000_000;
+		assert_eq!(in_block(tx), Ok(Ok(())));
+		let (by, _, fee, _) = paid().expect("a fee was paid");
+		assert_eq!(by, helper.account);
+		assert!(
+			said_free() && fee.abs_diff(declared) <= 1 + declared / 1_000,
+			"{fee} of {declared}"
+		);
+		assert_eq!(Channels::channel(channel.id).map(|view| view.settled), Some(3 * DOLLAR));
+	});
+}
+
 #[test]
 fn settlement_should_not_be_free_without_a_rate() {
 	run(|| {

@@ -6,17 +6,19 @@
 
 mod attacks;
 mod costs;
+mod delegates;
 mod errors;
 mod fees;
 mod model;
 mod payment;
 mod structure;
 mod washing;
+mod work;
 
 use crate::{genesis_presets, units::*, *};
-use codec::Encode;
+use codec::{Decode, Encode};
 use frame_support::{
-	dispatch::PostDispatchInfo,
+	dispatch::{GetDispatchInfo, PostDispatchInfo},
 	storage::with_storage_layer,
 	traits::{
 		fungibles::{Inspect as _, Mutate as _},
@@ -28,9 +30,9 @@ use pallet_stoa_agents::ConsentProof;
 use sp_core::{ecdsa, ed25519, sr25519, Pair};
 use sp_runtime::{
 	traits::{Dispatchable, Header as _},
-	BuildStorage, Digest, DigestItem, DispatchError, Storage,
+	Digest, DigestItem, DispatchError, Storage,
 };
-use std::{cell::Cell, sync::OnceLock};
+use std::{cell::Cell, collections::BTreeMap, sync::OnceLock};
 use stoa_primitives::{
 	agent::Manifest,
 	channel::{ChannelId, Item, Proof, DEFAULT_GRACE},
@@ -48,25 +50,7 @@ const DOLLAR: Balance = genesis_presets::DOLLAR;
 
 /// The state that a preset makes.
 fn preset_storage(name: &str) -> Storage {
-	let patch = genesis_presets::get_preset(&name.into()).expect("a known preset");
-	let patch = serde_json::from_slice(&patch).expect("a preset is JSON");
-	let mut config =
-		serde_json::to_value(RuntimeGenesisConfig::default()).expect("a config is JSON");
-	merge(&mut config, patch);
-	let config: RuntimeGenesisConfig = serde_json::from_value(config).expect("a preset fits");
-	config.build_storage().expect("a preset builds")
-}
-
-/// What a chain spec does with a preset: objects are merged, all else is replaced.
-fn merge(config: &mut serde_json::Value, patch: serde_json::Value) {
-	match (config, patch) {
-		(serde_json::Value::Object(config), serde_json::Value::Object(patch)) => {
-			for (key, value) in patch {
-				merge(config.entry(key).or_insert(serde_json::Value::Null), value);
-			}
-		},
-		(config, patch) => *config = patch,
-	}
+	genesis_presets::storage(name).expect("a known preset builds")
 }
 
 /// The state of the preset `development`, built once.
@@ -133,6 +117,63 @@ fn check_invariants() {
 	FeeSplit::do_try_state().expect("fee-split");
 	Referrals::do_try_state().expect("referrals");
 	Channels::do_try_state().expect("channels");
+	check_holds();
+	check_payers();
+}
+
+/// What is held of an account's native tokens for the market is what its records say, to the unit.
+fn check_holds() {
+	// A ticket is the amount that it stands for.
+	let amount = |ticket: Vec<u8>| Balance::decode(&mut &ticket[..]).expect("a ticket");
+	let mut tickets = BTreeMap::<(AccountId, Vec<u8>), Balance>::new();
+	let mut add = |who: AccountId, reason: RuntimeHoldReason, ticket: Vec<u8>| {
+		*tickets.entry((who, reason.encode())).or_default() += amount(ticket);
+	};
+	for record in pallet_stoa_agents::Agents::<Runtime>::iter_values() {
+		let reason = pallet_stoa_agents::HoldReason::Registration.into();
+		add(record.depositor, reason, record.ticket.encode());
+	}
+	for record in pallet_stoa_agents::Keys::<Runtime>::iter_values() {
+		let reason = pallet_stoa_agents::HoldReason::DelegateKey.into();
+		add(record.depositor, reason, record.ticket.encode());
+	}
+	for record in pallet_stoa_referrals::Codes::<Runtime>::iter_values() {
+		let reason = pallet_stoa_referrals::HoldReason::Code.into();
+		add(record.owner, reason, record.ticket.encode());
+	}
+	for channel in pallet_stoa_channels::Channels::<Runtime>::iter_values() {
+		let reason = pallet_stoa_channels::HoldReason::Channel.into();
+		add(channel.depositor, reason, channel.ticket.encode());
+	}
+	for row in pallet_stoa_channels::Nonces::<Runtime>::iter_values() {
+		let reason = pallet_stoa_channels::HoldReason::Nonce.into();
+		add(row.depositor, reason, row.ticket.encode());
+	}
+	let held: BTreeMap<_, _> = pallet_balances::Holds::<Runtime>::iter()
+		.flat_map(|(who, holds)| holds.into_iter().map(move |hold| (who.clone(), hold)))
+		.filter(|(_, hold)| {
+			matches!(
+				hold.id,
+				RuntimeHoldReason::Agents(_)
+					| RuntimeHoldReason::Referrals(_)
+					| RuntimeHoldReason::Channels(_)
+			)
+		})
+		.map(|(who, hold)| ((who, hold.id.encode()), hold.amount))
+		.collect();
+	assert_eq!(held, tickets, "what is held is not what records say");
+}
+
+/// An account that has ever opened a channel stays: a nonce row is covered by a deposit that is kept,
+/// either its own, which is held of the account, or its operator's, and then it is an agent, whose
+/// registration counts as a reference of the account for good. So its transactions never start anew.
+fn check_payers() {
+	for (payer, _, _) in pallet_stoa_channels::Nonces::<Runtime>::iter() {
+		assert!(
+			frame_system::Account::<Runtime>::contains_key(&payer),
+			"a payer's account is gone"
+		);
+	}
 }
 
 /// Dispatch a call; what it weighs afterwards.
@@ -142,7 +183,14 @@ fn dispatch(
 ) -> Result<PostDispatchInfo, DispatchError> {
 	let call = call.into();
 	let name = call.get_call_metadata().function_name;
-	let result = call.dispatch(origin).map_err(|failed| failed.error);
+	let declared = call.get_dispatch_info().call_weight;
+	let result = call.dispatch(origin);
+	let actual = match &result {
+		Ok(info) => info.actual_weight,
+		Err(failed) => failed.post_info.actual_weight,
+	};
+	assert!(actual.is_none_or(|actual| declared.all_gte(actual)), "{name} weighs too much");
+	let result = result.map_err(|failed| failed.error);
 	check_books();
 	let mut outcomes = OUTCOMES.take();
 	outcomes.push((name, result.is_ok()));

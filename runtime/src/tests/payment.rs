@@ -487,6 +487,65 @@ fn captures_should_leave_the_rest_of_a_voucher_usable() {
 }
 
 #[test]
+fn accounts_that_have_opened_a_channel_should_stay() {
+	run(|| {
+		let exists = |who: &Person| frame_system::Account::<Runtime>::contains_key(&who.account);
+		let provider = Person::new(1).registered_by(&alice(), None);
+		// One whose operator puts up the deposit of the nonce row, and one that does itself.
+		let agent = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, DOLLAR);
+		let own = Person::new(3).with_native(STOA).with_credits(&DUSD, DOLLAR);
+		let other = Person::new(4).with_native(STOA).with_credits(&DUSD, DOLLAR);
+		for payer in [&agent, &own] {
+			let channel = Channel::open(payer, &provider, &DUSD, DOLLAR, VoucherKey::ed25519(1));
+			ok(provider.origin(), close(channel.id, None));
+		}
+		for payer in [&agent, &own, &other] {
+			ok(payer.origin(), withdraw(&DUSD, DOLLAR, &bob().account));
+			let (dest, keep_alive) = (bob().account.into(), false);
+			let _ =
+				dispatch(payer.origin(), pallet_balances::Call::transfer_all { dest, keep_alive });
+		}
+		// Whoever never opened one goes with the last that it owned.
+		assert_eq!([&agent, &own, &other].map(exists), [true, true, false]);
+	});
+}
+
+#[test]
+fn frozen_assets_should_stop_deposits_and_withdrawals_and_nothing_else() {
+	use pallet_assets::Call;
+	let (id, who) = (genesis_presets::DUSD, || Credits::custody_account().into());
+	let freezes: [(Call<Runtime>, Call<Runtime>, bool); 2] = [
+		(Call::freeze_asset { id }, Call::thaw_asset { id }, false),
+		(Call::freeze { id, who: who() }, Call::thaw { id, who: who() }, true),
+	];
+	for (freeze, thaw, can_deposit) in freezes {
+		run(|| {
+			let provider = Person::new(1).registered_by(&alice(), None);
+			let payer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, DOLLAR);
+			let early = Channel::open(&payer, &provider, &DUSD, DOLLAR / 4, VoucherKey::ed25519(1));
+			ok(alice().origin(), freeze);
+			let more = || deposit(&DUSD, DOLLAR, &payer.account);
+			assert_eq!(dispatch(ferdie().origin(), more()).is_ok(), can_deposit);
+			let out = || withdraw(&DUSD, dollars(&provider.account), &alice().account);
+			// Credits move as before.
+			let late = Channel::open(&payer, &provider, &DUSD, DOLLAR / 4, VoucherKey::ed25519(2));
+			ok(payer.origin(), pallet_stoa_channels::Call::top_up { id: late.id, amount: 1 });
+			ok(provider.origin(), settle(vec![early.voucher(100), late.voucher(100)]));
+			assert_eq!(dollars(&provider.account), 170);
+			assert!(dispatch(provider.origin(), out()).is_err());
+			for channel in [&early, &late] {
+				ok(provider.origin(), close(channel.id, Some(channel.voucher(200))));
+			}
+			assert_eq!(dollars(&provider.account), 340);
+			// And are as good as ever once it is over.
+			ok(alice().origin(), thaw);
+			ok(ferdie().origin(), more());
+			ok(provider.origin(), out());
+		});
+	}
+}
+
+#[test]
 fn early_adopters_should_be_granted_no_more_than_their_trade_has_pooled() {
 	run(|| {
 		let referrers = Referrers::new();

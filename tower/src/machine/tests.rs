@@ -37,6 +37,7 @@ fn id(n: u8) -> ChannelId {
 fn open() -> ChannelState {
 	ChannelState {
 		payee: payee(1),
+		asset: AssetId::WithId(1),
 		key: key(1),
 		retired: None,
 		deposit: 100,
@@ -318,10 +319,62 @@ fn claims_should_fit_deposit_and_cap() {
 
 #[test]
 fn what_is_not_worth_it_should_be_left() {
-	let mut machine = Machine::new(Config { min_claim: 11, ..config() });
+	let mut machine = Machine::new(Config { min_claim: MinClaim::Amount(11), ..config() });
 	offer(&mut machine, &closing(), 1_000, voucher(1, 0, 10));
 	offer(&mut machine, &closing(), 1_000, voucher(1, 1, 11));
 	assert_eq!(machine.due(my_slot()), [voucher(1, 1, 11)]);
+	// Together with another they are.
+	let mut machine = Machine::new(Config { min_claim: MinClaim::Amount(11), ..config() });
+	offer(&mut machine, &closing(), 1_000, voucher(1, 0, 10));
+	offer(&mut machine, &closing(), 1_000, voucher(1, 1, 12));
+	assert_eq!(machine.due(my_slot()).len(), 2);
+}
+
+#[test]
+fn nothing_that_costs_a_fee_should_be_settled_unless_it_is_to() {
+	let state = |asset| ChannelState { asset, ..closing() };
+	let (rated, unrated) = (AssetId::WithId(1), AssetId::WithId(2));
+	let mut machine = Machine::new(Config::new(SEED));
+	offer(&mut machine, &state(rated.clone()), 1_000, voucher(1, 0, 19));
+	offer(&mut machine, &state(rated.clone()), 1_000, voucher(2, 0, 20));
+	offer(&mut machine, &state(unrated.clone()), 1_000, voucher(3, 0, 99));
+	assert_eq!(machine.to_price(1_000, 9), [rated.clone(), unrated.clone()]);
+	assert_eq!(machine.to_price(1_000, 1).len(), 1);
+	machine.price(1_000, rated.clone(), Some(20));
+	machine.price(1_000, unrated.clone(), None);
+	assert!(machine.to_price(1_000 + PRICE_LIFE - 1, 9).is_empty());
+	let late = 1_000 + GRACE / 2;
+	assert_eq!(machine.due(late), [voucher(2, 0, 20)]);
+	assert!(machine.due(late).is_empty());
+	// Fees fall, and a rate is set.
+	assert_eq!(machine.to_price(1_000 + PRICE_LIFE, 9).len(), 2);
+	machine.price(late, rated, Some(19));
+	machine.price(late, unrated, Some(1));
+	// Each asset in a batch of its own.
+	assert_eq!(machine.due(late), [voucher(1, 0, 19)]);
+	assert_eq!(machine.due(late), [voucher(3, 0, 99)]);
+}
+
+#[test]
+fn open_channels_should_need_no_price() {
+	let mut machine = Machine::new(Config::new(SEED));
+	offer(&mut machine, &open(), 1_000, voucher(1, 0, 19));
+	assert!(machine.to_price(1_000, 9).is_empty());
+	let fixed = Config { min_claim: MinClaim::Amount(1), ..Config::new(SEED) };
+	let mut machine = Machine::new(fixed);
+	offer(&mut machine, &closing(), 1_000, voucher(1, 0, 19));
+	assert!(machine.to_price(1_000, 9).is_empty());
+}
+
+#[test]
+fn what_is_kept_for_a_payee_should_be_told_apart() {
+	let mut machine = Machine::new(Config::new(SEED));
+	offer(&mut machine, &open(), 7, voucher(1, 1, 5));
+	offer(&mut machine, &open(), 7, voucher(1, 0, 9));
+	offer(&mut machine, &ChannelState { payee: payee(2), ..open() }, 7, voucher(2, 0, 3));
+	assert_eq!(machine.items_of(&payee(1)), [voucher(1, 0, 9), voucher(1, 1, 5)]);
+	assert!(machine.serves(&payee(2)) && !machine.serves(&payee(3)));
+	assert!(machine.items_of(&payee(3)).is_empty());
 }
 
 #[test]
@@ -341,6 +394,18 @@ fn batches_should_be_bounded_ascending_and_urgent_first() {
 		assert!(batch.windows(2).all(|w| (w[0].channel, w[0].lane) < (w[1].channel, w[1].lane)));
 	}
 	assert!(first.iter().all(|item| item.channel[0] >= 128));
+}
+
+#[test]
+fn a_proof_by_a_dead_key_should_give_way_to_any_that_can_be_settled() {
+	let mut machine = Machine::new(Config::new(SEED));
+	machine.hold(judge(&domain(), &open(), 100, &voucher(1, 0, 50)).unwrap());
+	// The payee has lost its newest records, and the payer pays on with another key.
+	let rotated = ChannelState { key: key(2), retired: Some((key(1), 700)), ..open() };
+	let other = |at| judge(&domain(), &rotated, at, &voucher_by(2, 1, 0, 20, 0)).unwrap();
+	machine.see(699, &id(1), Some(rotated.clone()));
+	assert_eq!(machine.judge(&other(698), 0), Ok(false));
+	assert_eq!(machine.judge(&other(699), 0), Ok(true));
 }
 
 #[test]

@@ -1,43 +1,53 @@
 //! The chain over RPC, with the client's connection.
 
 use crate::{
-	chain::{Block, ChainFailure, TowerChain},
+	chain::{dearest_claim, free_from, in_asset, Block, ChainFailure, TowerChain},
 	channel::ChannelState,
 };
 use futures::{future::BoxFuture, FutureExt};
-use std::{sync::Arc, time::Duration};
-use stoa_client::chain::{
-	At, BlockRef, ChainError, ChannelInfo, PayeeChain, Phase, SubmitOptions, Wait,
+use std::time::Duration;
+use stoa_client::{
+	chain::{calls, At, BlockRef, Chain, ChainError, ChannelInfo, Phase, SubmitOptions},
+	keys::AccountKey,
 };
 use stoa_primitives::{
 	channel::{ChannelId, Item},
-	H256,
+	money::Schedule,
+	AssetId, Balance, H256,
 };
 
 /// How a tower's transactions are sent: alive for 16 blocks, so that one that is lost does not come back
-/// when the tower has sent others, and watched into a block only, since the state tells the rest.
+/// when the tower has sent others.
 pub fn submit_options() -> SubmitOptions {
-	SubmitOptions {
-		wait: Wait::InBlock,
-		mortality: 16,
-		timeout: Duration::from_secs(40),
-		..SubmitOptions::default()
-	}
+	SubmitOptions { mortality: 16, timeout: Duration::from_secs(10), ..SubmitOptions::default() }
 }
 
-/// A tower's view of a node. What it settles is submitted with the key behind the [`PayeeChain`], which
-/// needs [`submit_options`].
-pub struct RpcChain(Arc<dyn PayeeChain>);
+/// A tower's view of a node. What it settles is signed with a key of its own and handed to the node, which
+/// need not have it in a block before the next look: the state tells what became of it.
+pub struct RpcChain {
+	chain: Chain,
+	key: AccountKey,
+	options: SubmitOptions,
+}
 
 impl RpcChain {
-	/// A tower's view of `chain`.
-	pub fn new(chain: Arc<dyn PayeeChain>) -> Self {
-		Self(chain)
+	/// A tower's view of `chain`. `options` are [`submit_options`] but for the asset that pays fees.
+	pub fn new(chain: Chain, key: AccountKey, options: SubmitOptions) -> Self {
+		Self { chain, key, options }
 	}
 
 	async fn block(&self, at: At) -> Result<Block, ChainFailure> {
-		let BlockRef { number, hash } = self.0.block(at).await?;
+		let BlockRef { number, hash } = self.chain.block(at).await?;
 		Ok(Block { number, hash })
+	}
+
+	/// What the settlement of one claim costs now, in units of `asset`.
+	async fn fee(&self, asset: &AssetId) -> Result<Option<Balance>, ChainError> {
+		let call = calls::settle_batch(vec![dearest_claim()]);
+		let native = self.chain.quote_fee(&call, &self.key, &self.options).await?;
+		let AssetId::WithId(id) = asset else { return Ok(Some(native)) };
+		let rate = self.chain.asset_rate(*id, At::Best).await?;
+		Ok(rate.and_then(|rate| in_asset(native, rate)))
 	}
 }
 
@@ -53,6 +63,7 @@ impl From<ChannelInfo> for ChannelState {
 		lane_settled.resize(info.lanes.into(), 0);
 		Self {
 			payee: info.payee,
+			asset: info.asset,
 			key: info.key,
 			retired: info.changes.key,
 			deposit: info.deposit,
@@ -71,7 +82,7 @@ impl From<ChannelInfo> for ChannelState {
 
 impl TowerChain for RpcChain {
 	fn genesis(&self) -> H256 {
-		self.0.genesis()
+		self.chain.genesis()
 	}
 
 	fn best(&self) -> BoxFuture<'_, Result<Block, ChainFailure>> {
@@ -87,21 +98,23 @@ impl TowerChain for RpcChain {
 		id: ChannelId,
 		at: Block,
 	) -> BoxFuture<'_, Result<Option<ChannelState>, ChainFailure>> {
-		async move { Ok(self.0.channel(id, At::Hash(at.hash)).await?.map(ChannelState::from)) }
+		async move { Ok(self.chain.channel(&id, At::Hash(at.hash)).await?.map(ChannelState::from)) }
 			.boxed()
+	}
+
+	fn worth(&self, asset: AssetId) -> BoxFuture<'_, Result<Option<Balance>, ChainFailure>> {
+		async move {
+			let fee = self.fee(&asset).await?;
+			Ok(fee.map(|fee| free_from(fee, Schedule::GENESIS.platform())))
+		}
+		.boxed()
 	}
 
 	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<(), ChainFailure>> {
 		async move {
-			let outcome = self.0.settle(items).await?;
-			for skip in &outcome.skipped {
-				tracing::warn!(
-					channel = hex::encode(skip.channel),
-					lane = skip.lane,
-					reason = ?skip.reason,
-					"a claim was skipped"
-				);
-			}
+			let call = calls::settle_batch(items);
+			let extrinsic = self.chain.send(&call, &self.key, &self.options).await?;
+			tracing::debug!(extrinsic = hex::encode(extrinsic), "a batch was sent");
 			Ok(())
 		}
 		.boxed()

@@ -1,33 +1,39 @@
 //! Backups from a node's statement store.
 
-use crate::{
-	door::{Door, DoorError},
-	statement::topic_of_all,
-	tower::Tower,
-};
+use crate::{door::Door, later::Later, statement::topic_of_all, tower::Tower};
+use codec::DecodeAll;
 use sp_core::{bounded_vec::BoundedVec, Bytes};
-use sp_statement_store::{StatementEvent, TopicFilter};
+use sp_statement_store::{Statement, StatementEvent, TopicFilter};
 use std::{future::Future, time::Duration};
 use subxt::rpcs::{
 	client::{rpc_params, RpcClient},
 	Error,
 };
+use tokio::time::MissedTickBehavior;
 
-/// How long to wait before the node is asked again.
+/// How long to wait before the node is asked again, and how often it is seen what waits for another try.
 const PAUSE: Duration = Duration::from_secs(6);
 
+/// How often everything that the node has is taken again: what came before its channel was opened, or
+/// while the tower could not read the chain.
+const AGAIN: Duration = Duration::from_secs(30 * 60);
+
 /// Takes every backup that the node has or gets, until `shutdown` resolves. A lost connection is made
-/// anew, and the node then tells everything again.
+/// anew, and the node then tells everything again; it is made anew from time to time for the same reason. A
+/// backup that could not be taken in full is tried again.
 pub async fn run(url: &str, tower: &Tower, door: &Door, shutdown: impl Future<Output = ()>) {
 	tokio::pin!(shutdown);
+	let mut later = Later::new();
 	loop {
 		let ended = tokio::select! {
 			() = &mut shutdown => return,
-			ended = follow(url, tower, door) => ended,
+			ended = tokio::time::timeout(AGAIN, follow(url, tower, door, &mut later)) => ended,
 		};
 		match ended {
-			Ok(()) => tracing::info!("the node stopped telling of statements"),
-			Err(error) => tracing::warn!(%error, "the node tells of no statements"),
+			// Everything is asked for again at once.
+			Err(_) => continue,
+			Ok(Ok(())) => tracing::info!("the node stopped telling of statements"),
+			Ok(Err(error)) => tracing::warn!(%error, "the node tells of no statements"),
 		}
 		tokio::select! {
 			() = &mut shutdown => return,
@@ -36,7 +42,7 @@ pub async fn run(url: &str, tower: &Tower, door: &Door, shutdown: impl Future<Ou
 	}
 }
 
-async fn follow(url: &str, tower: &Tower, door: &Door) -> Result<(), Error> {
+async fn follow(url: &str, tower: &Tower, door: &Door, later: &mut Later) -> Result<(), Error> {
 	// The caller's configuration says where the node is: it may be one without TLS.
 	let node = RpcClient::from_insecure_url(url).await?;
 	let filter = TopicFilter::MatchAll(BoundedVec::truncate_from(vec![topic_of_all()]));
@@ -47,20 +53,22 @@ async fn follow(url: &str, tower: &Tower, door: &Door) -> Result<(), Error> {
 			"statement_unsubscribeStatement",
 		)
 		.await?;
-	while let Some(event) = events.next().await {
+	let mut again = tokio::time::interval(PAUSE);
+	again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+	loop {
+		let event = tokio::select! {
+			event = events.next() => event,
+			_ = again.tick() => {
+				later.take_due(door, tower).await;
+				continue;
+			},
+		};
+		let Some(event) = event else { return Ok(()) };
 		let StatementEvent::NewStatements { statements, .. } = event?;
-		for Bytes(statement) in statements {
-			take(tower, door, &statement).await;
+		for Bytes(bytes) in statements {
+			if let Ok(statement) = Statement::decode_all(&mut bytes.as_slice()) {
+				later.take(statement, door, tower).await;
+			}
 		}
-	}
-	Ok(())
-}
-
-/// Takes one statement, of which there is nobody to tell the outcome.
-async fn take(tower: &Tower, door: &Door, statement: &[u8]) {
-	match door.bring(tower, statement).await {
-		Ok(outcomes) => tracing::debug!(?outcomes, "a backup came from the statement store"),
-		Err(DoorError::Tower(error)) => tracing::warn!(%error, "a backup was not kept"),
-		Err(error) => tracing::debug!(%error, "a statement was turned away"),
 	}
 }

@@ -3,7 +3,8 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /v1/statements`, body: a signed statement in SCALE | 200 and what became of its items, once they are on disk |
-//! | `GET /v1/status` | how much is kept |
+//! | `GET /v1/proofs`, header [`READ_HEADER`]: a signed [`ReadRequest`](crate::statement::ReadRequest) in SCALE, in hex | 200 and what is kept for its payee: SCALE of `Vec<Item>` |
+//! | `GET /v1/status` | how much is kept, the node's best block; 503 when that does not rise |
 //!
 //! 400 for a statement that is none, 403 for a signer that is not served, 413 for a body that is too
 //! long, 503 when chain or store fail: then try again.
@@ -11,17 +12,22 @@
 use super::publish::{NotKept, Pushed};
 use crate::{
 	door::{Door, DoorError},
+	judge::Refused,
 	machine::Outcome,
 	tower::Tower,
 };
 use axum::{
 	body::Bytes,
 	extract::{DefaultBodyLimit, State},
-	http::StatusCode,
+	http::{
+		header::{CACHE_CONTROL, CONTENT_TYPE},
+		HeaderMap, StatusCode,
+	},
 	response::{IntoResponse, Response},
 	routing::{get, post},
 	Json, Router,
 };
+use codec::Encode;
 use hyper::server::conn::http1;
 use hyper_util::{
 	rt::{TokioIo, TokioTimer},
@@ -34,6 +40,9 @@ use tokio::{
 	sync::Semaphore,
 	task::JoinSet,
 };
+
+/// The header with which proofs are read back.
+pub const READ_HEADER: &str = "stoa-read";
 
 /// No statement of [`MAX_ITEMS`](crate::statement::MAX_ITEMS) items is longer.
 const MAX_BODY: usize = 68 * 1024;
@@ -61,6 +70,7 @@ struct Service {
 pub fn router(tower: Tower, door: Arc<Door>) -> Router {
 	Router::new()
 		.route("/v1/statements", post(bring))
+		.route("/v1/proofs", get(proofs))
 		.route("/v1/status", get(status))
 		.layer(DefaultBodyLimit::max(MAX_BODY))
 		.with_state(Service { tower, door })
@@ -69,20 +79,42 @@ pub fn router(tower: Tower, door: Arc<Door>) -> Router {
 async fn bring(State(service): State<Service>, body: Bytes) -> Response {
 	match service.door.bring(&service.tower, &body).await {
 		Ok(outcomes) => Json(sum(&outcomes)).into_response(),
-		Err(error) => {
-			let status = match &error {
-				DoorError::Malformed | DoorError::Statement(_) => StatusCode::BAD_REQUEST,
-				DoorError::Stranger => StatusCode::FORBIDDEN,
-				DoorError::Tower(_) => StatusCode::SERVICE_UNAVAILABLE,
-			};
-			(status, Json(json!({ "error": error.to_string() }))).into_response()
-		},
+		Err(error) => turned_away(&error),
 	}
 }
 
+async fn proofs(State(service): State<Service>, headers: HeaderMap) -> Response {
+	let request = headers.get(READ_HEADER).and_then(|value| hex::decode(value).ok());
+	let Some(request) = request else { return turned_away(&DoorError::Malformed) };
+	match service.door.read(&service.tower, &request) {
+		Ok(items) => {
+			let headers = [(CONTENT_TYPE, "application/octet-stream"), (CACHE_CONTROL, "no-store")];
+			(headers, items.encode()).into_response()
+		},
+		Err(error) => turned_away(&error),
+	}
+}
+
+fn turned_away(error: &DoorError) -> Response {
+	let status = match error {
+		DoorError::Malformed | DoorError::Statement(_) => StatusCode::BAD_REQUEST,
+		DoorError::Stranger => StatusCode::FORBIDDEN,
+		DoorError::Tower(_) => StatusCode::SERVICE_UNAVAILABLE,
+	};
+	(status, Json(json!({ "error": error.to_string() }))).into_response()
+}
+
 async fn status(State(service): State<Service>) -> Response {
-	let (channels, lanes) = service.tower.counts();
-	Json(json!({ "channels": channels, "lanes": lanes })).into_response()
+	let ((channels, lanes), health) = (service.tower.counts(), service.tower.health());
+	let status = match health.stalled {
+		None => StatusCode::OK,
+		Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+	};
+	let stalled = health.stalled.map(|time| time.as_secs());
+	let body = json!({
+		"channels": channels, "lanes": lanes, "best": health.best, "stalled_seconds": stalled,
+	});
+	(status, Json(body)).into_response()
 }
 
 fn sum(outcomes: &[Outcome]) -> Pushed {
@@ -92,7 +124,12 @@ fn sum(outcomes: &[Outcome]) -> Pushed {
 			Outcome::Kept => out.kept = out.kept.saturating_add(1),
 			Outcome::Known => out.known = out.known.saturating_add(1),
 			Outcome::Refused(reason) => {
-				out.refused.push(NotKept { index, reason: reason.to_string() });
+				out.refused.push(NotKept {
+					index,
+					again: reason.may_change(),
+					unseen: *reason == Refused::Unseen,
+					reason: reason.to_string(),
+				});
 			},
 		}
 	}
@@ -157,7 +194,7 @@ async fn connection(stream: TcpStream, router: Router) {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::{judge::Refused, statement::MAX_ITEMS};
+	use crate::statement::MAX_ITEMS;
 	use codec::MaxEncodedLen;
 	use stoa_primitives::channel::Item;
 
@@ -174,6 +211,6 @@ mod tests {
 		let sum = sum(&[Outcome::Kept, refused, Outcome::Known, Outcome::Kept]);
 		assert_eq!((sum.kept, sum.known), (2, 1));
 		let reason = "as much was settled before".to_owned();
-		assert_eq!(sum.refused, [NotKept { index: 1, reason }]);
+		assert_eq!(sum.refused, [NotKept { index: 1, again: false, unseen: false, reason }]);
 	}
 }

@@ -145,6 +145,27 @@ async fn what_is_served_ahead_of_the_disk_should_be_bounded() {
 }
 
 #[tokio::test]
+async fn nothing_should_be_served_ahead_of_a_disk_that_has_failed() {
+	let store = Arc::new(FailingStore::default());
+	let (chain, hashes) = (chain(1_000), TickChain::random(50).0);
+	let payee = payee(store.clone(), &chain, 30).await;
+	payee.open_ticks(&commit(&hashes, 0)).await.unwrap().unwrap();
+	let take = |index| payee.accept_ticks(&ticks(&hashes, 0, index..=index), &mut Vec::new());
+	store.fail.store(true, Ordering::SeqCst);
+	// The same tick is taken again after it was taken back, but served once only.
+	for served in [true, false, false] {
+		let ticket = take(1);
+		assert_eq!(ticket.may_serve, served);
+		assert!(payee.flush(&ticket).await.is_err());
+	}
+	store.fail.store(false, Ordering::SeqCst);
+	let ticket = take(1);
+	assert!(!ticket.may_serve);
+	payee.flush(&ticket).await.unwrap();
+	assert!(take(2).may_serve);
+}
+
+#[tokio::test]
 async fn a_voucher_should_wait_until_the_ticks_of_its_lane_are_kept() {
 	let (chain, hashes) = (chain(1_000), TickChain::random(50).0);
 	let payee = payee(Arc::new(MemoryStore::default()), &chain, 0).await;

@@ -22,7 +22,13 @@ fn key() -> VoucherKey {
 }
 
 fn rules() -> Rules {
-	Rules { payee: fake::payee(), asset: fake::ASSET, min_grace: 450, settle_horizon: 100 }
+	Rules {
+		payee: fake::payee(),
+		asset: fake::ASSET,
+		min_grace: 450,
+		settle_horizon: 100,
+		accept_expiring: true,
+	}
 }
 
 fn sign(cumulative: Balance) -> SignedVoucher {

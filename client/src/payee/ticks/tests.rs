@@ -34,8 +34,13 @@ fn at(lane: u32) -> LaneKey {
 }
 
 fn machine(deposit: Balance) -> Machine {
-	let rules =
-		Rules { payee: fake::payee(), asset: fake::ASSET, min_grace: 450, settle_horizon: 100 };
+	let rules = Rules {
+		payee: fake::payee(),
+		asset: fake::ASSET,
+		min_grace: 450,
+		settle_horizon: 100,
+		accept_expiring: true,
+	};
 	let mut machine = Machine::new(rules, domain());
 	machine.sync(ID, 1, 1, Some(info(deposit)), Some(&info(deposit)));
 	machine.trust(&ID, 1_000);
@@ -244,9 +249,9 @@ fn vouchers_and_ticks_should_mix_on_a_lane() {
 	open(&mut machine, &commit(&chain, 0, 0, 10)).unwrap();
 	assert_eq!(take(&mut machine, payment(&chain, 0, 2, 20)), TickVerdict::Fresh);
 	// A lane with ticks in memory waits for the disk before it takes a voucher.
-	assert!(!machine.hold(&at(0)));
+	assert!(!machine.hold(&at(0), 45));
 	flush(&mut machine);
-	assert!(machine.hold(&at(0)));
+	assert!(machine.hold(&at(0), 45));
 	assert_eq!(take(&mut machine, payment(&chain, 0, 3, 10)), TickVerdict::Busy);
 	let Assessment::Fresh(record) = machine.assess(&voucher(0, 45), 10, &[0; 32], 1) else {
 		panic!()

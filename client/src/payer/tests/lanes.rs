@@ -1,7 +1,14 @@
 //! Several lanes, caps, keys and agreements to close.
 
 use super::*;
-use crate::keys::{AccountKey, Scheme};
+use crate::{
+	chain::{
+		fake::{self, FakeChain},
+		Changes,
+	},
+	keys::{AccountKey, Scheme},
+	payee::{Accepted, Payee, PayeeConfig, Rejection},
+};
 use stoa_primitives::{
 	channel::{Cap, CapState},
 	payload::CloseConsent,
@@ -102,6 +109,104 @@ async fn what_the_key_before_has_signed_should_still_be_ours() {
 	let next = payment.correct(&sign(40)).await.unwrap();
 	assert_eq!(next.proof().amount(), 50);
 	assert!(next.proof().verify(&new.key(), payer.domain()));
+}
+
+fn new_key() -> VoucherKey {
+	VoucherKey::from_uri("//New", Scheme::Ed25519).unwrap()
+}
+
+async fn rotate(payer: &Payer) {
+	let rotated = ChannelInfo { key: new_key().key(), ..wide(1_000) };
+	payer.add_channel(&rotated, new_key()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unanswered_voucher_should_be_signed_anew_after_a_rotation() {
+	let store = Arc::new(MemoryStore::default());
+	let payer = Payer::new(store.clone(), GENESIS, Policy::per_call(100)).unwrap();
+	payer.add_channel(&wide(1_000), key()).await.unwrap();
+	let lost = *payer.pay(&CHANNEL, 0, 10).await.unwrap().proof();
+	rotate(&payer).await;
+	let again = payer.pay_any(&CHANNEL, 10, None).await.unwrap();
+	assert_eq!((again.lane().lane, again.proof().amount()), (0, 10));
+	assert!(again.proof().verify(&new_key().key(), payer.domain()));
+	assert_eq!(payer.channels()[0].signed, 10);
+	// It is durable, and sent once more as it is.
+	let after = Payer::new(copy(store.as_ref()), GENESIS, Policy::per_call(100)).unwrap();
+	after.add_key(new_key());
+	assert_eq!(after.pay(&CHANNEL, 0, 10).await.unwrap().proof(), again.proof());
+	// The payee has taken the first one: its answer was lost.
+	let next = again.correct(&lost).await.unwrap();
+	assert_eq!(next.proof().amount(), 20);
+	assert!(next.proof().verify(&new_key().key(), payer.domain()));
+	assert_eq!(payer.channels()[0].unanswered, 10);
+}
+
+#[tokio::test]
+async fn a_payee_should_take_what_was_signed_anew_after_a_rotation() {
+	let chain = Arc::new(FakeChain::new(GENESIS));
+	chain.put(wide(1_000));
+	let config = PayeeConfig {
+		max_age: std::time::Duration::ZERO,
+		..PayeeConfig::new(fake::payee(), fake::ASSET)
+	};
+	let payee =
+		Payee::start(config, Arc::new(MemoryStore::default()), chain.clone()).await.unwrap();
+	let take = |proof: Allowance| {
+		let payee = payee.clone();
+		async move { payee.accept(proof.voucher().unwrap(), 10, [0; 32]).await.unwrap() }
+	};
+	let payer = wide_payer(&wide(1_000), Policy::per_call(100)).await;
+	// One whose answer is lost, and one that does not arrive.
+	let taken = *payer.pay(&CHANNEL, 0, 10).await.unwrap().proof();
+	assert!(matches!(take(taken).await, Accepted::Fresh(_)));
+	let lost = *payer.pay(&CHANNEL, 1, 10).await.unwrap().proof();
+	let changes = Changes { key: Some((key().key(), 150)), ..Changes::default() };
+	let rotated = ChannelInfo { key: new_key().key(), changes, ..wide(1_000) };
+	chain.put(rotated.clone());
+	payer.add_channel(&rotated, new_key()).await.unwrap();
+	assert!(matches!(take(lost).await, Accepted::Rejected(Rejection::KeyRetired { .. })));
+	let again = payer.pay(&CHANNEL, 1, 10).await.unwrap();
+	assert!(matches!(take(*again.proof()).await, Accepted::Fresh(_)));
+	let again = payer.pay(&CHANNEL, 0, 10).await.unwrap();
+	assert!(matches!(take(*again.proof()).await, Accepted::Replay { .. }));
+	let shown = payee.record(&again.lane()).unwrap().proof;
+	let next = again.correct(&shown).await.unwrap();
+	assert!(matches!(take(*next.proof()).await, Accepted::Fresh(_)));
+	assert_eq!(next.proof().amount(), 20);
+}
+
+#[tokio::test]
+async fn an_unanswered_tick_should_become_a_voucher_after_a_rotation() {
+	let payer = wide_payer(&wide(1_000), Policy::per_call(100)).await;
+	let ticks = TickTerms { value: 10, count: 4 };
+	payer.pay_tick(&CHANNEL, 0, 10, ticks).await.unwrap();
+	rotate(&payer).await;
+	let again = payer.pay_tick(&CHANNEL, 0, 10, ticks).await.unwrap();
+	assert!(again.voucher().is_some());
+	assert_eq!(again.proof().amount(), 10);
+	assert!(again.proof().verify(&new_key().key(), payer.domain()));
+	again.acknowledge();
+	let next = payer.pay_tick(&CHANNEL, 0, 10, ticks).await.unwrap();
+	assert!(next.voucher().is_none());
+	assert!(next.proof().verify(&new_key().key(), payer.domain()));
+}
+
+#[tokio::test]
+async fn a_rotation_by_another_process_should_end_the_use_of_the_old_key() {
+	let payer = wide_payer(&wide(1_000), Policy::per_call(100)).await;
+	let changes = Changes { key: Some((key().key(), 900)), ..Changes::default() };
+	let rotated = ChannelInfo { key: new_key().key(), changes, ..wide(1_000) };
+	payer.observe(&CHANNEL, Some(&rotated));
+	assert!(matches!(payer.pay(&CHANNEL, 0, 10).await, Err(PayError::KeyMissing(_))));
+	payer.add_key(new_key());
+	let payment = payer.pay(&CHANNEL, 0, 10).await.unwrap();
+	assert!(payment.proof().verify(&new_key().key(), payer.domain()));
+	drop(payment);
+	// A node that lags behind changes nothing.
+	payer.observe(&CHANNEL, Some(&wide(1_000)));
+	let payment = payer.pay(&CHANNEL, 0, 20).await.unwrap();
+	assert!(payment.proof().verify(&new_key().key(), payer.domain()));
 }
 
 #[tokio::test]

@@ -2,24 +2,33 @@
 
 use super::{
 	super::{FullClient, Hash, TransactionPool},
-	transaction::{self, Base, LIFE},
+	nonce::Nonces,
+	transaction::{self, Base},
 };
 use codec::{DecodeAll, Encode};
 use frame_support::view_functions::{runtime_api::RuntimeViewFunction, ViewFunction};
 use futures::{future::BoxFuture, FutureExt};
+use pallet_asset_rate::ConversionRateToNative;
 use pallet_stoa_channels::{ChannelView, ChannelViewFunction};
+use pallet_transaction_payment_rpc::TransactionPaymentRuntimeApi;
+use sc_client_api::{StorageKey, StorageProvider};
 use sc_transaction_pool_api::{TransactionPool as _, TransactionSource};
 use sp_api::{Core, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
 use sp_core::sr25519;
 use sp_keystore::KeystorePtr;
-use std::sync::{Arc, Mutex, PoisonError};
+use sp_runtime::FixedU128;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stoa_primitives::{
 	channel::{ChannelId, Item},
-	BlockNumber,
+	money::Schedule,
+	AssetId, Balance,
 };
-use stoa_runtime::{AccountId, Nonce, Runtime, VERSION};
-use stoa_tower::{chain::Block, ChainFailure, ChannelState, TowerChain};
+use stoa_runtime::{AccountId, Runtime, VERSION};
+use stoa_tower::{
+	chain::{dearest_claim, free_from, in_asset, Block},
+	ChainFailure, ChannelState, TowerChain,
+};
 use substrate_frame_rpc_system::AccountNonceApi;
 
 /// The chain, and the key that settles.
@@ -28,8 +37,7 @@ pub struct NodeChain {
 	pool: Arc<TransactionPool>,
 	keystore: KeystorePtr,
 	key: sr25519::Public,
-	/// The nonce after the last one that was used, and the block in which that was.
-	used: Mutex<Option<(Nonce, BlockNumber)>>,
+	nonces: Mutex<Nonces>,
 }
 
 fn failure(error: impl std::fmt::Display) -> ChainFailure {
@@ -44,7 +52,7 @@ impl NodeChain {
 		keystore: KeystorePtr,
 		key: sr25519::Public,
 	) -> Self {
-		Self { client, pool, keystore, key, used: Mutex::new(None) }
+		Self { client, pool, keystore, key, nonces: Mutex::default() }
 	}
 
 	fn read(&self, id: ChannelId, at: Hash) -> Result<Option<ChannelState>, ChainFailure> {
@@ -59,38 +67,55 @@ impl NodeChain {
 		Ok(channel.map(state))
 	}
 
-	/// The account's next nonce: of the state, or after what waits in the pool for no longer than it can.
-	fn next_nonce(&self, best: &Block) -> Result<Nonce, ChainFailure> {
-		let account = AccountId::from(self.key);
-		let nonce = self.client.runtime_api().account_nonce(best.hash, account).map_err(failure)?;
+	fn nonces(&self) -> MutexGuard<'_, Nonces> {
 		// Nothing panics while the lock is held.
-		let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
-		Ok(match used {
-			Some((next, at)) if best.number < at.saturating_add(LIFE) => nonce.max(next),
-			_ => nonce,
-		})
+		self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
-	async fn submit(&self, items: Vec<Item>) -> Result<(), ChainFailure> {
-		let best = self.best().await?;
-		let version = self.client.runtime_api().version(best.hash).map_err(failure)?;
+	/// On what a transaction is based that is sent now.
+	fn base(&self) -> Result<Base, ChainFailure> {
+		let info = self.client.info();
+		let (number, hash) = (info.best_number, info.best_hash);
+		let version = self.client.runtime_api().version(hash).map_err(failure)?;
 		if (version.spec_version, version.transaction_version)
 			!= (VERSION.spec_version, VERSION.transaction_version)
 		{
 			// What this node would sign may mean something else there.
 			return Err(failure("the chain's runtime is not the node's: update the node"));
 		}
-		let genesis = self.client.info().genesis_hash;
-		let nonce = self.next_nonce(&best)?;
-		let base = Base { genesis, number: best.number, hash: best.hash, nonce };
+		let account = AccountId::from(self.key);
+		let nonce = self.client.runtime_api().account_nonce(hash, account).map_err(failure)?;
+		let nonce = self.nonces().next(nonce, number);
+		Ok(Base { genesis: info.genesis_hash, number, hash, nonce })
+	}
+
+	/// What the settlement of one claim costs now, in units of `asset`; `None` when the chain has no rate for
+	/// it.
+	fn fee(&self, asset: &AssetId) -> Result<Option<Balance>, ChainFailure> {
+		let base = self.base()?;
+		let sample = transaction::settle(&self.keystore, &self.key, vec![dearest_claim()], base)
+			.ok_or_else(|| failure("the keystore does not sign"))?;
+		let length = u32::try_from(sample.encoded_size()).map_err(failure)?;
+		let info =
+			self.client.runtime_api().query_info(base.hash, sample, length).map_err(failure)?;
+		let AssetId::WithId(id) = asset else { return Ok(Some(info.partial_fee)) };
+		let key = StorageKey(ConversionRateToNative::<Runtime>::hashed_key_for(id));
+		let Some(rate) = self.client.storage(base.hash, &key).map_err(failure)? else {
+			return Ok(None);
+		};
+		let rate = FixedU128::decode_all(&mut rate.0.as_slice()).map_err(failure)?;
+		Ok(in_asset(info.partial_fee, rate.into_inner()))
+	}
+
+	async fn submit(&self, items: Vec<Item>) -> Result<(), ChainFailure> {
+		let base = self.base()?;
 		let transaction = transaction::settle(&self.keystore, &self.key, items, base)
 			.ok_or_else(|| failure("the keystore does not sign"))?;
 		self.pool
-			.submit_one(best.hash, TransactionSource::Local, transaction)
+			.submit_one(base.hash, TransactionSource::Local, transaction)
 			.await
 			.map_err(failure)?;
-		let next = Some((nonce.saturating_add(1), best.number));
-		*self.used.lock().unwrap_or_else(PoisonError::into_inner) = next;
+		self.nonces().used(base.nonce, base.number);
 		Ok(())
 	}
 }
@@ -98,6 +123,7 @@ impl NodeChain {
 fn state(view: ChannelView) -> ChannelState {
 	ChannelState {
 		payee: view.payee,
+		asset: view.asset,
 		key: view.key,
 		retired: view.changes.key,
 		deposit: view.deposit,
@@ -132,6 +158,14 @@ impl TowerChain for NodeChain {
 		at: Block,
 	) -> BoxFuture<'_, Result<Option<ChannelState>, ChainFailure>> {
 		async move { self.read(id, at.hash) }.boxed()
+	}
+
+	fn worth(&self, asset: AssetId) -> BoxFuture<'_, Result<Option<Balance>, ChainFailure>> {
+		async move {
+			let fee = self.fee(&asset)?;
+			Ok(fee.map(|fee| free_from(fee, Schedule::GENESIS.platform())))
+		}
+		.boxed()
 	}
 
 	fn settle(&self, items: Vec<Item>) -> BoxFuture<'_, Result<(), ChainFailure>> {

@@ -5,6 +5,7 @@
 //! statement store anyway, and are read from there after a start.
 
 mod chain;
+mod nonce;
 mod transaction;
 
 use self::chain::NodeChain;
@@ -20,8 +21,9 @@ use std::{
 	sync::Arc,
 	time::{Duration, Instant},
 };
+use stoa_primitives::{AccountId, Balance};
 use stoa_runtime::opaque::Block;
-use stoa_tower::{statement::topic_of_all, Config, Door, DoorError, Tower};
+use stoa_tower::{statement::topic_of_all, Config, Door, Later, MinClaim, Tower};
 
 /// The type of the key that settles for absent payees.
 pub const KEY_TYPE: KeyTypeId = KeyTypeId(*b"towr");
@@ -38,6 +40,22 @@ const AGAIN: Duration = Duration::from_secs(30 * 60);
 const SCAN: usize = 1_024;
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 
+/// Whom the tower serves, and what it spends on them.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+	/// The node's watchtower settles for this payee only; may be given again. Without it, for every payee.
+	///
+	/// There is a watchtower when the keystore has a key of type `towr`, whose account pays its fees.
+	#[arg(long = "tower-payee", value_name = "ACCOUNT")]
+	pub payees: Vec<AccountId>,
+
+	/// What claims on a channel must be worth for the node's watchtower, each on average, in units of the
+	/// channel's asset. Without it, what the chain settles for free, since the platform's share is
+	/// worth more than the fee.
+	#[arg(long = "tower-min-claim", value_name = "AMOUNT")]
+	pub min_claim: Option<Balance>,
+}
+
 /// What the tower works on.
 pub struct Deps {
 	/// The chain.
@@ -50,6 +68,10 @@ pub struct Deps {
 	pub statements: Arc<Store>,
 	/// Whether the node has caught up.
 	pub sync: Arc<SyncingService<Block>>,
+	/// What the operator wants.
+	pub options: Options,
+	/// Whether blocks are made on demand, so that it says nothing when there are none.
+	pub on_demand: bool,
 }
 
 /// Watches as long as the node runs.
@@ -65,9 +87,13 @@ pub async fn run(deps: Deps) {
 	}
 	tracing::info!(account = %stoa_runtime::AccountId::from(key), "Watching channels of absent payees");
 	let chain = NodeChain::new(deps.client, deps.pool, deps.keystore, key);
-	let tower = Tower::new(Config::new(key.0), Arc::new(chain), None, []);
+	let mut config = Config::new(key.0);
+	config.min_claim = deps.options.min_claim.map_or(MinClaim::Free, MinClaim::Amount);
+	config.stall = config.stall.filter(|_| !deps.on_demand);
+	let tower = Tower::new(config, Arc::new(chain), None, []);
+	let door = Door { payees: deps.options.payees.into_iter().collect(), ..Door::default() };
 	let watching = tower.run(std::future::pending());
-	let taking = take_backups(&deps.statements, &tower);
+	let taking = take_backups(&deps.statements, &tower, &door);
 	pin_mut!(watching, taking);
 	futures::future::select(watching, taking).await;
 }
@@ -78,13 +104,15 @@ fn key(keystore: &KeystorePtr) -> Option<sr25519::Public> {
 }
 
 /// Takes every backup that is in the statement store, and those that come.
-async fn take_backups(store: &Store, tower: &Tower) {
+async fn take_backups(store: &Store, tower: &Tower, door: &Door) {
 	let (mut cursor, mut begun) = (0, Instant::now());
+	let mut later = Later::new();
 	loop {
 		if begun.elapsed() >= AGAIN {
 			(cursor, begun) = (0, Instant::now());
 		}
-		match take_from(cursor, store, tower).await {
+		later.take_due(door, tower).await;
+		match take_from(cursor, store, tower, door, &mut later).await {
 			Ok(end) => cursor = end,
 			Err(error) => tracing::warn!(%error, "The statement store cannot be read"),
 		}
@@ -93,7 +121,13 @@ async fn take_backups(store: &Store, tower: &Tower) {
 }
 
 /// Takes the backups that came to the store at `cursor` or later. Returns where to go on.
-async fn take_from(mut cursor: u64, store: &Store, tower: &Tower) -> Result<u64, StoreError> {
+async fn take_from(
+	mut cursor: u64,
+	store: &Store,
+	tower: &Tower,
+	door: &Door,
+	later: &mut Later,
+) -> Result<u64, StoreError> {
 	let (end, topic) = (store.admission_watermark()?, topic_of_all());
 	while cursor < end {
 		let mut bytes = 0usize;
@@ -108,14 +142,8 @@ async fn take_from(mut cursor: u64, store: &Store, tower: &Tower) -> Result<u64,
 				bytes = bytes.saturating_add(encoded.len());
 				FilterDecision::Take
 			})?;
-		for (_, statement) in &batch.statements {
-			match Door::default().bring_statement(tower, statement).await {
-				Ok(outcomes) => tracing::debug!(?outcomes, "A backup of vouchers"),
-				Err(DoorError::Tower(error)) => {
-					tracing::warn!(%error, "A backup of vouchers was not taken");
-				},
-				Err(error) => tracing::debug!(%error, "A statement that is no backup"),
-			}
+		for (_, statement) in batch.statements {
+			later.take(statement, door, tower).await;
 		}
 		cursor = batch.cursor;
 	}

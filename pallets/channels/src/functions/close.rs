@@ -25,15 +25,17 @@ impl<T: Config> Pallet<T> {
 		ensure!(by_payer || by == channel.depositor, Error::<T>::NotPayer);
 		let ends = match channel.phase {
 			Phase::Open => {
-				Self::now().checked_add(channel.grace).ok_or(ArithmeticError::Overflow)?
+				let ends =
+					Self::now().checked_add(channel.grace).ok_or(ArithmeticError::Overflow)?;
+				Due::<T>::insert(ends, id, ());
+				ends
 			},
-			// What the payer has requested, the sponsor can make final.
+			// What the payer has requested, the sponsor can make final. It is due already.
 			Phase::Closing { ends, cancellable: true } if !by_payer => ends,
 			Phase::Closing { .. } => return Err(Error::<T>::AlreadyClosing.into()),
 		};
 		channel.phase = Phase::Closing { ends, cancellable: by_payer };
 		Channels::<T>::insert(id, channel);
-		Due::<T>::insert(ends, id, ());
 		Self::deposit_event(Event::CloseRequested { id, by, ends });
 		Ok(())
 	}
@@ -64,16 +66,16 @@ impl<T: Config> Pallet<T> {
 			return Ok(().into());
 		};
 		ensure!(item.channel == id, Error::<T>::ItemOfAnotherChannel);
-		let (mut work, mut earned) = (work::Work::default(), settle::Earned::default());
-		let weight = |work: work::Work| {
-			let items = core::slice::from_ref(&item);
-			T::WeightInfo::close()
-				.saturating_add(work.weight::<T>().min(work::Work::limit::<T>(items)))
+		let mut batch = settle::Batch::new(by);
+		let declared = work::close_weight::<T>(Some(&item));
+		let weight = |batch: &settle::Batch<T>| {
+			T::WeightInfo::close().saturating_add(batch.weight()).min(declared)
 		};
-		Self::settle_item(&by, &item, &Self::domain(), Self::now(), &mut work, &mut earned)
-			.map_err(|unpaid| unpaid.error.with_weight(weight(work)))?;
+		if let Err(unpaid) = batch.settle(&item) {
+			return Err(unpaid.error.with_weight(weight(&batch)));
+		}
 		Self::end(id, CloseReason::ByPayee)?;
-		Ok(earned.outcome::<T>(weight(work), item.encoded_size().saturating_add(id.len())))
+		Ok(batch.outcome(weight(&batch), item.encoded_size().saturating_add(id.len())))
 	}
 
 	pub(crate) fn do_close_with_consent(
@@ -135,38 +137,52 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// End channels whose grace period is over, oldest first, as far as `limit` goes. What is left is
-	/// for the next block, or for anybody's `finalize`.
+	/// End channels whose grace period is over, oldest first, as far as `limit` goes and no more than
+	/// [`MAX_FINALIZE`], so that the work is one that was measured. What is left is for the next block,
+	/// or for anybody's `finalize`.
 	pub(crate) fn finalize_due(limit: Weight) -> Weight {
 		let mut meter = WeightMeter::with_limit(limit);
 		if meter.try_consume(T::WeightInfo::on_idle(0)).is_err() {
 			return meter.consumed();
 		}
-		let per_channel = work::per_item(T::WeightInfo::on_idle);
 		let per_block = work::per_item(T::WeightInfo::on_idle_blocks);
 		let now = Self::now();
 		let start = NextDue::<T>::get();
-		let mut block = start;
-		// Removal while iterating is not defined for storage maps: one key at a time is.
-		'blocks: while block <= now && meter.try_consume(per_block).is_ok() {
-			while let Some(id) = Due::<T>::iter_key_prefix(block).next() {
-				if meter.try_consume(per_channel).is_err() {
-					break 'blocks;
-				}
-				// Whatever comes of it, the others get their turn; `finalize` can try again.
-				Due::<T>::remove(block, id);
-				let ended = with_storage_layer(|| Self::end(id, CloseReason::GraceOver));
-				if let Err(error) = ended {
-					Self::deposit_event(Event::FinalizeSkipped { id, error });
-				}
-			}
-			let Some(next) = block.checked_add(1) else { break };
+		let (mut block, mut left) = (start, MAX_FINALIZE);
+		while block <= now && meter.try_consume(per_block).is_ok() {
+			let is_done = Self::finalize_due_in(block, &mut left, &mut meter);
+			let Some(next) = block.checked_add(1).filter(|_| is_done) else { break };
 			block = next;
 		}
 		if block != start {
 			NextDue::<T>::put(block);
 		}
 		meter.consumed()
+	}
+
+	/// End channels that are due in `block`, `left` at most, which becomes less, and as many as the meter
+	/// admits. Returns whether there are no more of them.
+	fn finalize_due_in(block: BlockNumber, left: &mut u32, meter: &mut WeightMeter) -> bool {
+		let per_channel = work::per_item(T::WeightInfo::on_idle);
+		let admitted = meter.remaining().checked_div_per_component(&per_channel);
+		let room = admitted.unwrap_or(u64::MAX).min((*left).into());
+		// Removal while iterating is not defined for storage maps, and to look for each anew would mean
+		// to pass all that are gone: so all ids first. No more than `MAX_FINALIZE`.
+		let mut due = Due::<T>::iter_key_prefix(block);
+		let ids: Vec<_> = due.by_ref().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
+		let is_last = due.next().is_none();
+		for id in ids {
+			// There is room for it.
+			meter.consume(per_channel);
+			*left = left.saturating_sub(1);
+			// Whatever comes of it, the others get their turn, and `finalize` can try again.
+			Due::<T>::remove(block, id);
+			let ended = with_storage_layer(|| Self::end(id, CloseReason::GraceOver));
+			if let Err(error) = ended {
+				Self::deposit_event(Event::FinalizeSkipped { id, error });
+			}
+		}
+		is_last
 	}
 
 	/// Remove a channel and its rows, and give back what is left of both deposits.

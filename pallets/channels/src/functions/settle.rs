@@ -3,6 +3,7 @@
 use super::*;
 use crate::work::{Paid, Work};
 use codec::Encode;
+use core::marker::PhantomData;
 use frame_support::{
 	dispatch::{DispatchResultWithPostInfo, Pays, PostDispatchInfo, WithPostDispatchInfo},
 	storage::with_storage_layer,
@@ -42,30 +43,103 @@ struct Claim<T: Config> {
 	amount: Balance,
 }
 
-/// What the platform received in the asset of the first item that was paid. Batches of more than one
-/// asset are rare, and nothing is lost for others but the chance to go free.
-#[derive(Default)]
-pub(super) struct Earned(Option<(AssetId, Balance)>);
+/// A batch on its way: who has submitted it, and what its items have taken and brought so far.
+pub(super) struct Batch<T: Config> {
+	by: AccountId,
+	domain: Domain,
+	now: BlockNumber,
+	work: Work,
+	/// The assets that were paid in, with what the platform received, in the order of items.
+	earned: Vec<(AssetId, Balance)>,
+	config: PhantomData<T>,
+}
 
-impl Earned {
-	fn add(&mut self, asset: &AssetId, amount: Balance) {
-		let (first, sum) = self.0.get_or_insert_with(|| (asset.clone(), 0));
-		if first == asset {
-			*sum = sum.saturating_add(amount);
-		}
+impl<T: Config> Batch<T> {
+	pub(super) fn new(by: AccountId) -> Self {
+		let (domain, now) = (Pallet::<T>::domain(), Pallet::<T>::now());
+		Self { by, domain, now, work: Work::default(), earned: Vec::new(), config: PhantomData }
+	}
+
+	/// The weight of all that was done so far.
+	pub(super) fn weight(&self) -> Weight {
+		self.work.weight::<T>()
 	}
 
 	/// The outcome of a call of this weight and with so many bytes of arguments: free for the caller
-	/// when the platform's share covers the fee.
-	pub(super) fn outcome<T: Config>(&self, weight: Weight, length: usize) -> PostDispatchInfo {
+	/// when the platform's share covers the fee. What it received in one asset counts, the first in which
+	/// it received anything: batches of more than one are rare, and nothing is lost for others but the
+	/// chance to go free.
+	pub(super) fn outcome(&self, weight: Weight, length: usize) -> PostDispatchInfo {
 		// An extrinsic is far shorter than u32::MAX.
 		let length = u32::try_from(length).unwrap_or(u32::MAX);
 		let covered = self
-			.0
-			.as_ref()
+			.earned
+			.iter()
+			.find(|(_, sum)| *sum > 0)
 			.is_some_and(|(asset, sum)| T::FeeCover::covers(asset, *sum, weight, length));
 		let pays_fee = if covered { Pays::No } else { Pays::Yes };
 		PostDispatchInfo { actual_weight: Some(weight), pays_fee }
+	}
+
+	/// The end of a batch of these items.
+	fn end(self, items: &[Item], paid_items: u32, skipped_items: u32) -> PostDispatchInfo {
+		let outcome = self.outcome(self.weight_of(items), items.encoded_size());
+		let free = outcome.pays_fee == Pays::No;
+		let by = self.by;
+		Pallet::<T>::deposit_event(Event::BatchSettled { by, paid_items, skipped_items, free });
+		outcome
+	}
+
+	/// What a batch of these items is charged for.
+	fn weight_of(&self, items: &[Item]) -> Weight {
+		let (weight, declared) = (self.weight(), Work::limit::<T>(items));
+		debug_assert!(declared.all_gte(weight), "a batch weighs more than was declared");
+		weight.min(declared)
+	}
+
+	/// The place of an asset among those that are paid in. Fails when there are too many others.
+	fn admit(&mut self, asset: &AssetId) -> Result<usize, Unpaid> {
+		if let Some(at) = self.earned.iter().position(|(other, _)| other == asset) {
+			return Ok(at);
+		}
+		let at = self.earned.len();
+		let fits = u32::try_from(at).is_ok_and(|assets| assets < MAX_ASSETS);
+		ensure!(fits, unpaid::<T>(SkipReason::NotSettled, Error::TooManyAssets));
+		self.work.asset();
+		self.earned.push((asset.clone(), 0));
+		Ok(at)
+	}
+
+	/// Pay one item, or change nothing. Either way, note what it took.
+	pub(super) fn settle(&mut self, item: &Item) -> Result<(), Unpaid> {
+		let claim =
+			Pallet::<T>::check(&self.by, item, self.now).inspect_err(|_| self.work.skipped())?;
+		self.work.verified(item, claim.changes.is_some());
+		ensure!(
+			Pallet::<T>::is_signed(item, &claim, &self.domain, self.now),
+			unpaid::<T>(SkipReason::BadSignature, Error::BadSignature)
+		);
+		self.work.walked(item);
+		if let Proof::Ticks(ticks) = &item.proof {
+			let genuine = ticks.leads_to_root();
+			ensure!(genuine, unpaid::<T>(SkipReason::BadTick, Error::BadTick));
+		}
+		let foreign = claim.channel.payee != self.by;
+		let asset = self.admit(&claim.channel.asset)?;
+		match with_storage_layer(|| Pallet::<T>::pay(item, claim, self.now)) {
+			Ok(Receipt { shares, side_work, .. }) => {
+				self.work.paid(&Paid { side_work, foreign });
+				if let Some((_, sum)) = self.earned.get_mut(asset) {
+					*sum = sum.saturating_add(shares.platform);
+				}
+				Ok(())
+			},
+			Err(error) => {
+				// It may have done all its work before.
+				self.work.paid(&Paid::WORST);
+				Err(Unpaid { reason: SkipReason::NotSettled, error })
+			},
+		}
 	}
 }
 
@@ -81,12 +155,11 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_settle_batch(by: AccountId, items: &[Item]) -> DispatchResultWithPostInfo {
 		Self::ensure_sound(items)?;
-		let (domain, now) = (Self::domain(), Self::now());
-		let (mut work, mut earned) = (Work::default(), Earned::default());
+		let mut batch = Batch::<T>::new(by);
 		// Saturating: no more than `MAX_BATCH` of each.
 		let (mut paid_items, mut skipped_items) = (0u32, 0u32);
 		for (index, item) in (0u32..).zip(items) {
-			match Self::settle_item(&by, item, &domain, now, &mut work, &mut earned) {
+			match batch.settle(item) {
 				Ok(()) => paid_items = paid_items.saturating_add(1),
 				Err(Unpaid { reason, error }) => {
 					skipped_items = skipped_items.saturating_add(1);
@@ -98,72 +171,20 @@ impl<T: Config> Pallet<T> {
 				},
 			}
 		}
-		Ok(Self::settled(by, items, work, earned, paid_items, skipped_items))
+		Ok(batch.end(items, paid_items, skipped_items))
 	}
 
 	pub(crate) fn do_settle_batch_all(by: AccountId, items: &[Item]) -> DispatchResultWithPostInfo {
 		Self::ensure_sound(items)?;
-		let (domain, now) = (Self::domain(), Self::now());
-		let (mut work, mut earned) = (Work::default(), Earned::default());
+		let mut batch = Batch::<T>::new(by);
 		let mut paid_items = 0u32;
 		for item in items {
-			Self::settle_item(&by, item, &domain, now, &mut work, &mut earned).map_err(
-				|unpaid| unpaid.error.with_weight(work.weight::<T>().min(Work::limit::<T>(items))),
-			)?;
+			if let Err(unpaid) = batch.settle(item) {
+				return Err(unpaid.error.with_weight(batch.weight_of(items)));
+			}
 			paid_items = paid_items.saturating_add(1);
 		}
-		Ok(Self::settled(by, items, work, earned, paid_items, 0))
-	}
-
-	/// The end of a batch.
-	fn settled(
-		by: AccountId,
-		items: &[Item],
-		work: Work,
-		earned: Earned,
-		paid_items: u32,
-		skipped_items: u32,
-	) -> PostDispatchInfo {
-		let weight = work.weight::<T>().min(Work::limit::<T>(items));
-		let outcome = earned.outcome::<T>(weight, items.encoded_size());
-		let free = outcome.pays_fee == Pays::No;
-		Self::deposit_event(Event::BatchSettled { by, paid_items, skipped_items, free });
-		outcome
-	}
-
-	/// Pay one item, or change nothing. Either way, note what it took.
-	pub(super) fn settle_item(
-		by: &AccountId,
-		item: &Item,
-		domain: &Domain,
-		now: BlockNumber,
-		work: &mut Work,
-		earned: &mut Earned,
-	) -> Result<(), Unpaid> {
-		let claim = Self::check(by, item, now).inspect_err(|_| work.skipped())?;
-		work.verified(item, claim.changes.is_some());
-		ensure!(
-			Self::is_signed(item, &claim, domain, now),
-			unpaid::<T>(SkipReason::BadSignature, Error::BadSignature)
-		);
-		work.walked(item);
-		if let Proof::Ticks(ticks) = &item.proof {
-			let genuine = ticks.leads_to_root();
-			ensure!(genuine, unpaid::<T>(SkipReason::BadTick, Error::BadTick));
-		}
-		let (asset, foreign) = (claim.channel.asset.clone(), claim.channel.payee != *by);
-		match with_storage_layer(|| Self::pay(item, claim, now)) {
-			Ok(Receipt { shares, side_work, .. }) => {
-				earned.add(&asset, shares.platform);
-				work.paid(&Paid { side_work, foreign });
-				Ok(())
-			},
-			Err(error) => {
-				// It may have done all its work before.
-				work.paid(&Paid::WORST);
-				Err(Unpaid { reason: SkipReason::NotSettled, error })
-			},
-		}
+		Ok(batch.end(items, paid_items, 0))
 	}
 
 	/// All that can be said of an item without verifying anything, cheapest first.
@@ -240,14 +261,15 @@ impl<T: Config> Pallet<T> {
 				Lanes::<T>::insert(item.channel, row);
 			},
 		}
+		let mut next = None;
 		if let Some(mut changes) = changes {
 			// The cap in the channel is the one that holds now: what waited for that is over.
 			changes.prune(now);
+			next = changes.next_cap().copied();
 			Self::put_changes(item.channel, &mut channel, changes);
 		}
-		let counted =
-			channel.cap.as_mut().is_none_or(|cap: &mut CapState| cap.capture(now, amount));
-		ensure!(counted, Error::<T>::AboveCap);
+		let count = |cap: &mut CapState| cap.capture_before(now, amount, next.as_ref());
+		ensure!(channel.cap.as_mut().is_none_or(count), Error::<T>::AboveCap);
 		channel.settled = settled;
 		Channels::<T>::insert(item.channel, channel);
 		let receipt = T::Settlement::settle(settle)?;

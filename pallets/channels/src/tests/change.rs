@@ -233,3 +233,43 @@ fn revoke_lane_should_end_a_lane_after_one_grace_period() {
 		assert_eq!(Waiting::<Test>::iter().count() + Lanes::<Test>::iter().count(), 0);
 	});
 }
+
+#[test]
+fn a_cap_with_a_longer_window_should_count_what_was_captured_while_it_waited() {
+	build_and_execute(|| {
+		let id = open_with(&PAYER, &PAYEE, 1_000, 1, cap(50, 1));
+		assert_ok!(Channels::set_cap(signed(PAYER), id, cap(50, 7)));
+		let from = MIN_GRACE + 1;
+		for (block, cumulative) in [(from - 2, 40), (from - 1, 80)] {
+			run_to(block);
+			assert_ok!(settle_all(PAYEE, vec![item(id, cumulative)]));
+		}
+		run_to(from);
+		assert_eq!(view(id).cap.unwrap().headroom(from), 0);
+		assert_skipped(PAYEE, item(id, 81), SkipReason::AboveCap);
+		// The first of them is seven blocks old, then both.
+		run_to(from + 5);
+		assert_skipped(PAYEE, item(id, 91), SkipReason::AboveCap);
+		assert_ok!(settle_all(PAYEE, vec![item(id, 90)]));
+		run_to(from + 6);
+		assert_eq!(view(id).cap.unwrap().headroom(from + 6), 40);
+	});
+}
+
+#[test]
+fn a_cap_with_a_longer_window_should_count_captures_of_many_short_stretches() {
+	build_and_execute(|| {
+		let id = open_with(&PAYER, &PAYEE, 10_000, 1, cap(100, 14));
+		assert_ok!(Channels::set_cap(signed(PAYER), id, cap(100, 1_400)));
+		for (cumulative, block) in (1..).zip([437, 439, 441, 443, 445, 447, 449, 450]) {
+			run_to(block);
+			assert_ok!(settle_all(PAYEE, vec![item(id, cumulative)]));
+		}
+		for block in 600..700 {
+			run_to(block);
+			let paid = view(id).settled;
+			assert_ok!(settle(PAYEE, vec![item(id, paid + 92)]));
+		}
+		assert_eq!(view(id).settled, 100);
+	});
+}

@@ -553,19 +553,70 @@ fn on_idle_should_end_due_channels_as_far_as_the_weight_goes() {
 #[test]
 fn on_idle_should_not_stop_at_a_channel_that_cannot_end() {
 	use frame_support::{traits::Hooks, weights::Weight};
-	new_test_ext().execute_with(|| {
-		let ids = [open(&PAYER, &PAYEE, 10), open(&PAYER, &PAYEE, 20), open(&PAYER, &PAYEE, 10)];
-		for id in ids {
-			assert_ok!(Channels::request_close(signed(PAYER), id));
-		}
+	build_and_execute(|| {
+		let ids = [(PAYER, 10), (AGENT, 20), (PAYER, 10)].map(|(payer, amount)| {
+			let id = open(&payer, &PAYEE, amount);
+			assert_ok!(Channels::request_close(signed(payer), id));
+			id
+		});
 		stoa_primitives::mock::MockLedger::mock_unlock(|who, asset, amount, _| {
 			if amount == 20 {
-				return Err(DispatchError::Other("broken"));
+				return Err(DispatchError::Corruption);
 			}
 			give_back(who, asset, amount)
 		});
-		run_to(MIN_GRACE + 1);
-		<Channels as Hooks<u32>>::on_idle(1, Weight::from_parts(u64::MAX, u64::MAX));
-		assert_eq!(crate::Channels::<Test>::iter_keys().collect::<Vec<_>>(), vec![ids[1]]);
+		let ends = MIN_GRACE + 1;
+		run_to(ends);
+		events();
+		let plenty = Weight::from_parts(u64::MAX, u64::MAX);
+		<Channels as Hooks<u32>>::on_idle(ends, plenty);
+		let seen = events();
+		assert_eq!(seen.len(), 3);
+		let (id, error) = (ids[1], DispatchError::Corruption);
+		assert!(seen.contains(&Event::FinalizeSkipped { id, error }));
+		assert_eq!(crate::Channels::<Test>::iter_keys().collect::<Vec<_>>(), vec![id]);
+		assert_ok!(Channels::do_try_state());
+		// No block tries again, and the sponsor's request brings it back to none that is over.
+		run_to(ends + 1);
+		<Channels as Hooks<u32>>::on_idle(ends + 1, plenty);
+		assert_eq!(events(), vec![]);
+		assert_ok!(Channels::request_close(signed(OPERATOR), id));
+		assert_ok!(Channels::do_try_state());
+		assert_eq!(Due::<Test>::iter().count(), 0);
+		assert_noop!(finalize(vec![id]).map_err(|e| e.error), error);
+		// Anybody can, once nothing stands in the way.
+		stoa_primitives::mock::MockLedger::mock_unlock(|who, asset, amount, _| {
+			give_back(who, asset, amount)
+		});
+		assert_ok!(finalize(vec![id]));
+		assert_eq!((free(&AGENT, &USD), crate::Channels::<Test>::iter().count()), (CREDITS, 0));
+	});
+}
+
+#[test]
+fn on_idle_should_end_a_bounded_number_of_channels_in_one_block() {
+	use frame_support::{traits::Hooks, weights::Weight};
+	build_and_execute(|| {
+		let due = MAX_FINALIZE as usize * 5 / 2;
+		assert_ok!(Balances::force_set_balance(RuntimeOrigin::root(), PAYER, 1_000_000));
+		for n in 0..due {
+			// Two of them a block later than the rest.
+			run_to(1 + u32::from(n + 2 >= due));
+			let id = open(&PAYER, &PAYEE, 1);
+			assert_ok!(Channels::request_close(signed(PAYER), id));
+		}
+		let left = || crate::Channels::<Test>::iter_keys().count();
+		let idle = |block| {
+			run_to(block);
+			let limit = Weight::from_parts(u64::MAX, u64::MAX);
+			<Channels as Hooks<u32>>::on_idle(block, limit)
+		};
+		for (block, expected) in (MIN_GRACE + 1..).zip([96, 32, 0, 0]) {
+			idle(block);
+			assert_eq!(left(), expected, "in block {block}");
+			assert_ok!(Channels::do_try_state());
+		}
+		assert_eq!(NextDue::<Test>::get(), MIN_GRACE + 5);
+		assert_eq!(free(&PAYER, &USD), CREDITS);
 	});
 }

@@ -2,11 +2,15 @@
 //! attack catalogue, and all calls against a reference model.
 
 mod attacks;
+mod bits;
 mod change;
 mod close;
+mod exhaustive;
 mod lanes;
+mod layout;
 mod model;
 mod open;
+mod readme;
 mod settle;
 
 use crate::mock::Channels;
@@ -25,6 +29,13 @@ use stoa_primitives::{
 
 /// An id that no channel has.
 const NOWHERE: ChannelId = [0xEE; 32];
+
+/// So many cases unless `PROPTEST_CASES` says otherwise, without files of failed ones.
+fn config(cases: u32) -> proptest::test_runner::Config {
+	let told = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+	let cases = told.unwrap_or(cases);
+	proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
 
 fn settle(by: AccountId, items: Vec<Item>) -> DispatchResultWithPostInfo {
 	Channels::settle_batch(signed(by), BoundedVec::truncate_from(items))

@@ -1,15 +1,15 @@
 //! All calls, with time, against a reference model in plain Rust.
 
 mod ops;
+mod run;
 
 use super::*;
 use codec::Encode;
 use ops::{op, Claim, Kind, Op};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stoa_primitives::{
-	channel::{channel_id, TickProof},
-	money::Schedule,
+	channel::{channel_id, CapState, TickProof},
 	payload::TickCommit,
 	tick, BlockNumber,
 };
@@ -19,14 +19,12 @@ const PAYEES: [AccountId; 2] = [PAYEE, PAYEE2];
 const EVERYONE: [AccountId; 7] = [PAYER, PAYER2, AGENT, PAYEE, PAYEE2, OPERATOR, STRANGER];
 const ASSETS: [AssetId; 2] = [USD, STOA];
 const GRACES: [BlockNumber; 3] = [MIN_GRACE, MIN_GRACE + 7, MIN_GRACE - 1];
+/// What a deposit must leave of native tokens.
+const KEPT: Balance = 10;
 
-/// Voucher keys; the first opens channels.
-fn pairs() -> [ed25519::Pair; 2] {
-	[pair(), ed25519::Pair::from_seed(&[43; 32])]
-}
-
+/// The public keys of [`Signer::all`].
 fn public(index: usize) -> Key {
-	Key::Ed25519(pairs()[index].public().0)
+	Signer::all()[index].key()
 }
 
 /// In place of an account's signature, of which these accounts are not capable: a digest that nobody
@@ -38,21 +36,60 @@ fn seal(who: &AccountId, message: &[u8], forged: bool) -> AgentSignature {
 	AgentSignature::Delegate { key: key(), signature: KeySignature::Ed25519(signature) }
 }
 
+/// What provider, platform and referrers have of the first `total` units, by the words of the design:
+/// 15 % are fees, rounded down, and a third of them is the referrers', rounded down.
+fn shares(total: Balance) -> [Balance; 3] {
+	let fees = total * 15 / 100;
+	[total - fees, fees - fees / 3, fees / 3]
+}
+
 /// A velocity cap and every capture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Capped {
-	cap: Cap,
+	/// As the chain should have it.
+	state: CapState,
+	/// When it was asked for.
+	asked: BlockNumber,
+	/// Whether no window so far is longer than what is remembered block by block.
+	exact: bool,
 	log: Vec<(BlockNumber, Balance)>,
 }
 
 impl Capped {
+	fn new(cap: Cap, asked: BlockNumber) -> Self {
+		let exact = cap.window <= 7;
+		Self { state: CapState::new(cap), asked, exact, log: Vec::new() }
+	}
+
+	fn change(&mut self, cap: Cap, asked: BlockNumber) {
+		self.state.cap = cap;
+		self.asked = asked;
+		self.exact &= cap.window <= 7;
+	}
+
+	/// What was captured within the window, since this cap was asked for.
+	fn captured(&self, now: BlockNumber) -> Balance {
+		let first = (now + 1).saturating_sub(self.state.cap.window).max(self.asked);
+		self.log.iter().filter(|(at, _)| *at >= first).map(|(_, amount)| amount).sum()
+	}
+
 	fn left(&self, now: BlockNumber) -> Balance {
-		let recent = self.log.iter().filter(|(at, _)| at + self.cap.window > now);
-		self.cap.per_window.saturating_sub(recent.map(|(_, amount)| amount).sum())
+		let (left, cap) = (self.state.headroom(now), self.state.cap);
+		// The promise, by all that was ever captured.
+		let most = cap.per_window.saturating_sub(self.captured(now));
+		assert!(left <= most);
+		// A cap that was there from the start, or for a window, counts nothing twice.
+		if self.exact && self.asked + cap.window <= now {
+			assert_eq!(left, most);
+		}
+		left
 	}
 }
 
-#[derive(Clone, Debug, PartialEq)]
+/// A cap that comes, from when on, and when it was asked for.
+type Next = (Option<Cap>, BlockNumber, BlockNumber);
+
+#[derive(Clone, Debug)]
 struct Row {
 	payer: AccountId,
 	payee: AccountId,
@@ -60,13 +97,13 @@ struct Row {
 	deposit: Balance,
 	lanes: Vec<Balance>,
 	grace: BlockNumber,
+	nonce: u64,
 	key: usize,
 	/// The key before, and the first block in which it is no longer valid.
 	retired: Option<(usize, BlockNumber)>,
 	cap: Option<Capped>,
-	/// The cap that comes, and when.
-	next_cap: Option<(Option<Cap>, BlockNumber)>,
-	revoked: BTreeMap<u32, BlockNumber>,
+	next_cap: Option<Next>,
+	revoked: Vec<(u32, BlockNumber)>,
 	ends: Option<BlockNumber>,
 	/// Who put up the deposit has requested the close.
 	sponsor_closes: bool,
@@ -81,12 +118,59 @@ impl Row {
 	/// Let time do what is due.
 	fn age(&mut self, now: BlockNumber) {
 		self.retired = self.retired.filter(|(_, until)| now < *until);
-		if let Some((cap, _)) = self.next_cap.filter(|(_, from)| *from <= now) {
-			let log = self.cap.take().map(|capped| capped.log).unwrap_or_default();
-			self.cap = cap.map(|cap| Capped { cap, log });
+		if let Some((cap, _, asked)) = self.next_cap.filter(|(_, from, _)| *from <= now) {
+			match (&mut self.cap, cap) {
+				(Some(capped), Some(cap)) => capped.change(cap, asked),
+				(capped, cap) => *capped = cap.map(|cap| Capped::new(cap, now)),
+			}
 			self.next_cap = None;
 		}
 	}
+
+	fn is_over(&self, now: BlockNumber) -> bool {
+		self.ends.is_some_and(|ends| now >= ends)
+	}
+
+	fn may_sign(&self, signer: usize) -> bool {
+		signer == self.key || self.retired.is_some_and(|(key, _)| key == signer)
+	}
+
+	/// What the view function should say.
+	fn view(&self) -> ChannelView {
+		ChannelView {
+			payer: self.payer.clone(),
+			payee: self.payee.clone(),
+			asset: self.asset.clone(),
+			key: public(self.key),
+			deposit: self.deposit,
+			settled: self.paid(),
+			lane_settled: self.lanes.clone(),
+			grace: self.grace,
+			ends: self.ends,
+			cancellable: self.ends.is_some() && !self.sponsor_closes,
+			cap: self.cap.as_ref().map(|capped| capped.state.clone()),
+			changes: Changes {
+				key: self.retired.map(|(key, until)| (public(key), until)),
+				cap: self.next_cap.map(|(cap, from, _)| (cap, from)),
+				revoked: BoundedVec::truncate_from(self.revoked.clone()),
+			},
+			schedule: SCHEDULE,
+			nonce: self.nonce,
+			depositor: self.depositor.clone(),
+		}
+	}
+}
+
+/// What an opening asks for.
+struct Opening<'a> {
+	payer: &'a AccountId,
+	payee: &'a AccountId,
+	asset: &'a AssetId,
+	deposit: Balance,
+	key: usize,
+	grace: BlockNumber,
+	lanes: u16,
+	cap: Option<Cap>,
 }
 
 /// What the pallet should do, said in the simplest way.
@@ -94,13 +178,18 @@ impl Row {
 struct Model {
 	now: BlockNumber,
 	free: BTreeMap<(AccountId, AssetId), Balance>,
+	/// Native tokens that are not held.
+	native: BTreeMap<AccountId, Balance>,
+	inactive: BTreeSet<AccountId>,
 	rows: BTreeMap<ChannelId, Row>,
 	/// Every id that ever was, in order.
 	created: Vec<ChannelId>,
 	/// Channels ever opened by a pair, and who paid for the pair.
 	pairs: BTreeMap<(AccountId, AccountId), (u64, AccountId)>,
-	/// The most that was ever genuinely allowed on a lane by a key.
+	/// The most that was ever allowed on a lane by a key: by a voucher, or by a tick that was revealed.
 	promised: BTreeMap<(ChannelId, u32, usize), Balance>,
+	/// What the call should announce.
+	events: Vec<Event<Test>>,
 }
 
 type Outcome = Result<(), DispatchError>;
@@ -109,7 +198,24 @@ fn is(error: Error<Test>) -> Outcome {
 	Err(error.into())
 }
 
+fn skip(reason: SkipReason, error: Error<Test>) -> Result<(), (SkipReason, DispatchError)> {
+	Err((reason, error.into()))
+}
+
 impl Model {
+	fn new() -> Self {
+		let mut model = Self { now: 1, ..Default::default() };
+		for who in [PAYER, PAYER2, AGENT, OPERATOR] {
+			for asset in ASSETS {
+				*model.purse(&who, &asset) = CREDITS;
+			}
+		}
+		for who in [PAYER, PAYER2, PAYEE, PAYEE2, OPERATOR] {
+			model.native.insert(who, NATIVE);
+		}
+		model
+	}
+
 	/// One of the channels that there are, mostly; else one that has ended, or none.
 	fn id(&self, index: usize) -> ChannelId {
 		let (live, ended): (Vec<_>, Vec<_>) =
@@ -134,6 +240,15 @@ impl Model {
 		self.free.entry((who.clone(), asset.clone())).or_default()
 	}
 
+	fn is_active(&self, who: &AccountId) -> bool {
+		[PAYEE, PAYEE2, AGENT].contains(who) && !self.inactive.contains(who)
+	}
+
+	fn promise(&mut self, channel: ChannelId, lane: u32, signer: usize, amount: Balance) {
+		let promised = self.promised.entry((channel, lane, signer)).or_default();
+		*promised = amount.max(*promised);
+	}
+
 	fn item(&mut self, claim: Claim, channel: ChannelId) -> Item {
 		let Claim { lane, .. } = claim;
 		let lanes = self.rows.get(&channel).map(|row| &row.lanes[..]).unwrap_or_default();
@@ -142,45 +257,77 @@ impl Model {
 		let valid_until = claim
 			.valid_for
 			.map_or(0, |blocks| self.now.saturating_add_signed(i32::from(blocks)).max(1));
+		// Mostly by a key that may sign.
+		let signer = claim.signer.map(|signer| {
+			self.rows.get(&channel).filter(|_| signer == 3).map_or(signer % 3, |row| row.key)
+		});
 		let sign = |message: &[u8]| {
-			let signer = &pairs()[claim.signer.unwrap_or_default()];
-			let message = if claim.signer.is_some() { message } else { b"forged" };
-			KeySignature::Ed25519(signer.sign(message).0)
+			let message = if signer.is_some() { message } else { b"forged" };
+			Signer::all()[signer.unwrap_or_default()].sign(message)
 		};
 		let item = match claim.kind {
 			Kind::Voucher => {
 				let voucher = Voucher { channel, lane, cumulative: target, valid_until };
+				if let Some(signer) = signer {
+					self.promise(channel, lane, signer, target);
+				}
 				item_with(voucher, sign(&voucher.to_bytes(&domain())))
 			},
 			Kind::Ticks { index, value, wrong } => {
 				let base = target.saturating_sub(value * Balance::from(index));
-				let commit = TickCommit { lane, valid_until, ..commit(channel, base, value, 6) };
-				let place = if wrong { index + 1 } else { index };
-				let tick = tick::walk(&commit.prefix, 6, place.min(6), SEED);
+				// A hash chain of its own: one tick must not pay for another commitment.
+				let digest = sp_io::hashing::blake2_128(&(channel, lane, base, value).encode());
+				let root = tick::walk(&digest, 6, 0, SEED);
+				let commit = commit(channel, base, value, 6);
+				let commit = TickCommit { lane, valid_until, prefix: digest, root, ..commit };
+				let place = if wrong { index + 1 } else { index }.min(6);
+				let tick = tick::walk(&commit.prefix, 6, place, SEED);
+				// The root itself pays nothing.
+				if let Some(signer) = signer.filter(|_| place > 0) {
+					let allowed = base + value * Balance::from(place);
+					self.promise(channel, lane, signer, allowed);
+				}
 				let signature = sign(&commit.to_bytes(&domain()));
 				let proof = Proof::Ticks(TickProof::new(&commit, signature, index, tick));
 				Item { channel, lane, capture: None, proof }
 			},
 		};
 		let allowed = item.allowed().unwrap();
-		if let Some(signer) = claim.signer {
-			let promised = self.promised.entry((channel, lane, signer)).or_default();
-			*promised = allowed.max(*promised);
-		}
 		let capture = claim.capture.map(|by| allowed.saturating_add_signed(i128::from(by)));
 		Item { capture, ..item }
 	}
 
-	fn open(
+	/// Take a storage deposit, and say from whom.
+	fn take_deposit(
 		&mut self,
 		payer: &AccountId,
-		payee: &AccountId,
-		asset: &AssetId,
-		deposit: Balance,
-		grace: BlockNumber,
-		lanes: u16,
-		cap: Option<Cap>,
-	) -> Outcome {
+		used: usize,
+		limit: usize,
+		price: Balance,
+	) -> Result<AccountId, DispatchError> {
+		let mut hold = |who: &AccountId| {
+			let native = self.native.entry(who.clone()).or_default();
+			let left = native.checked_sub(price).filter(|left| *left >= KEPT);
+			left.map(|left| *native = left).is_some()
+		};
+		let refusal: Error<Test> = if *payer != AGENT || self.inactive.contains(&AGENT) {
+			Error::PayerCannotPay
+		} else if used >= limit {
+			Error::SponsorLimitReached
+		} else if hold(&OPERATOR) {
+			return Ok(OPERATOR);
+		} else {
+			Error::SponsorCannotPay
+		};
+		if hold(payer) {
+			Ok(payer.clone())
+		} else {
+			Err(refusal.into())
+		}
+	}
+
+	fn open(&mut self, opening: Opening) -> Outcome {
+		let Opening { payer, payee, asset, deposit, key, grace, lanes, cap } = opening;
 		if deposit == 0 {
 			return is(Error::ZeroAmount);
 		}
@@ -193,40 +340,77 @@ impl Model {
 		if cap.is_some_and(|cap| cap.per_window == 0 || cap.window == 0) {
 			return is(Error::CapOutOfBounds);
 		}
+		if !self.is_active(payee) {
+			return Err(DispatchError::Other("inactive"));
+		}
+		if deposit == GUARDED {
+			return Err(DispatchError::Other("guarded"));
+		}
 		if *self.purse(payer, asset) < deposit {
 			return Err(DispatchError::Other("credits"));
 		}
-		let depositor = if *payer == AGENT { OPERATOR } else { payer.clone() };
-		let sponsored = |row: &&Row| row.depositor != row.payer;
-		if depositor != *payer && self.rows.values().filter(sponsored).count() == 3 {
-			return is(Error::SponsorLimitReached);
-		}
+		let before = self.clone();
+		let sponsored = self.rows.values().filter(|row| row.depositor != row.payer).count();
 		let pair = (payer.clone(), payee.clone());
-		let (nonce, _) = self.pairs.entry(pair).or_insert((0, depositor.clone()));
-		let id = channel_id(&domain(), payer, payee, asset, *nonce);
-		*nonce += 1;
+		let result = self.take_deposit(payer, sponsored, 3, CHANNEL_PRICE).and_then(|depositor| {
+			if !self.pairs.contains_key(&pair) {
+				let paid_for =
+					|((payer, _), (_, by)): &(&(AccountId, AccountId), &(u64, AccountId))| {
+						payer != by
+					};
+				let sponsored = self.pairs.iter().filter(paid_for).count();
+				let by = self.take_deposit(payer, sponsored, 2, NONCE_PRICE)?;
+				self.pairs.insert(pair.clone(), (0, by));
+			}
+			Ok(depositor)
+		});
+		let depositor = match result {
+			Ok(depositor) => depositor,
+			Err(error) => {
+				*self = before;
+				return Err(error);
+			},
+		};
+		let (next, _) = self.pairs.get_mut(&pair).unwrap();
+		let nonce = *next;
+		*next += 1;
+		let id = channel_id(&domain(), payer, payee, asset, nonce);
 		*self.purse(payer, asset) -= deposit;
 		assert!(!self.created.contains(&id));
 		self.created.push(id);
-		self.rows.insert(
+		let (payer, payee, asset) = (payer.clone(), payee.clone(), asset.clone());
+		self.events.push(Event::Opened {
 			id,
-			Row {
-				payer: payer.clone(),
-				payee: payee.clone(),
-				asset: asset.clone(),
-				deposit,
-				lanes: vec![0; lanes.into()],
-				grace,
-				key: 0,
-				retired: None,
-				cap: cap.map(|cap| Capped { cap, log: Vec::new() }),
-				next_cap: None,
-				revoked: BTreeMap::new(),
-				ends: None,
-				sponsor_closes: false,
-				depositor,
-			},
-		);
+			payer: payer.clone(),
+			payee: payee.clone(),
+			asset: asset.clone(),
+			deposit,
+			key: public(key),
+			grace,
+			lanes,
+			cap,
+			nonce,
+			schedule: SCHEDULE,
+			depositor: depositor.clone(),
+		});
+		let row = Row {
+			payer,
+			payee,
+			asset,
+			deposit,
+			lanes: vec![0; lanes.into()],
+			grace,
+			nonce,
+			key,
+			retired: None,
+			cap: cap.map(|cap| Capped::new(cap, self.now)),
+			next_cap: None,
+			revoked: Vec::new(),
+			ends: None,
+			sponsor_closes: false,
+			depositor,
+		};
+		self.rows.insert(id, row);
 		Ok(())
 	}
 
@@ -234,86 +418,142 @@ impl Model {
 		if amount == 0 {
 			return is(Error::ZeroAmount);
 		}
-		let now = self.now;
 		let Some(row) = self.rows.get(&id).cloned() else { return is(Error::UnknownChannel) };
-		if row.ends.is_some_and(|ends| now >= ends) {
+		if row.is_over(self.now) {
 			return is(Error::GraceOver);
 		}
 		if *by != row.payer && (row.payer != AGENT || *by != OPERATOR) {
 			return is(Error::NotPayer);
 		}
+		if amount == GUARDED {
+			return Err(DispatchError::Other("guarded"));
+		}
 		if *self.purse(by, &row.asset) < amount {
 			return Err(DispatchError::Other("credits"));
 		}
 		*self.purse(by, &row.asset) -= amount;
-		self.rows.get_mut(&id).unwrap().deposit += amount;
+		let deposit = row.deposit + amount;
+		self.rows.get_mut(&id).unwrap().deposit = deposit;
+		self.events.push(Event::ToppedUp { id, by: by.clone(), amount, deposit });
 		Ok(())
 	}
 
-	fn claim(&mut self, by: &AccountId, item: &Item, claim: &Claim) -> Outcome {
+	/// Which of its keys has signed an item, if one that may.
+	fn signer(&self, row: &Row, item: &Item) -> Option<usize> {
+		let message = item.message(&domain());
+		(0..3)
+			.filter(|signer| row.may_sign(*signer))
+			.find(|signer| public(*signer).verify(&message, item.signature()))
+	}
+
+	fn claim(
+		&mut self,
+		by: &AccountId,
+		item: &Item,
+		claim: &Claim,
+	) -> Result<(), (SkipReason, DispatchError)> {
 		let now = self.now;
 		let Some(row) = self.rows.get(&item.channel).cloned() else {
-			return is(Error::UnknownChannel);
+			return skip(SkipReason::UnknownChannel, Error::UnknownChannel);
 		};
-		match row.ends {
-			None if row.payee != *by => return is(Error::NotPayee),
-			_ if item.lane as usize >= row.lanes.len() => return is(Error::UnknownLane),
-			Some(ends) if now >= ends => return is(Error::GraceOver),
-			_ => (),
+		if row.ends.is_none() && row.payee != *by {
+			return skip(SkipReason::NotPayee, Error::NotPayee);
+		}
+		if item.lane as usize >= row.lanes.len() {
+			return skip(SkipReason::UnknownLane, Error::UnknownLane);
+		}
+		if row.is_over(now) {
+			return skip(SkipReason::GraceOver, Error::GraceOver);
 		}
 		if item.valid_until() != 0 && now > item.valid_until() {
-			return is(Error::Expired);
+			return skip(SkipReason::Expired, Error::Expired);
 		}
 		if matches!(claim.kind, Kind::Ticks { index, .. } if index == 0 || index > 6) {
-			return is(Error::TickOutOfRange);
+			return skip(SkipReason::TickOutOfRange, Error::TickOutOfRange);
 		}
 		let allowed = item.allowed().unwrap();
 		let upto = item.capture.unwrap_or(allowed);
 		if upto > allowed {
-			return is(Error::CaptureAboveVoucher);
+			return skip(SkipReason::CaptureAboveVoucher, Error::CaptureAboveVoucher);
 		}
-		if row.revoked.get(&item.lane).is_some_and(|from| *from <= now) {
-			return is(Error::LaneRevoked);
+		if row.revoked.iter().any(|(lane, from)| *lane == item.lane && *from <= now) {
+			return skip(SkipReason::LaneRevoked, Error::LaneRevoked);
 		}
 		let paid = row.lanes[item.lane as usize];
 		if upto <= paid {
-			return is(Error::Stale);
+			return skip(SkipReason::Stale, Error::Stale);
 		}
 		let amount = upto - paid;
 		if row.paid() + amount > row.deposit {
-			return is(Error::AboveDeposit);
+			return skip(SkipReason::AboveDeposit, Error::AboveDeposit);
 		}
 		if row.cap.as_ref().is_some_and(|cap| amount > cap.left(now)) {
-			return is(Error::AboveCap);
+			return skip(SkipReason::AboveCap, Error::AboveCap);
 		}
-		let valid = |signer| signer == row.key || row.retired.is_some_and(|(key, _)| key == signer);
-		let Some(signer) = claim.signer.filter(|signer| valid(*signer)) else {
-			return is(Error::BadSignature);
-		};
+		if self.signer(&row, item).is_none() {
+			return skip(SkipReason::BadSignature, Error::BadSignature);
+		}
 		// The seed is the sixth tick: at its place, no other can be meant.
 		if matches!(claim.kind, Kind::Ticks { index, wrong: true, .. } if index < 6) {
-			return is(Error::BadTick);
+			return skip(SkipReason::BadTick, Error::BadTick);
 		}
 		if amount == REFUSED_GROSS {
-			return Err(REFUSED);
+			return Err((SkipReason::NotSettled, REFUSED));
 		}
-		// No more is paid than a key that is valid now has allowed.
-		assert!(upto <= self.promised[&(item.channel, item.lane, signer)]);
 		self.pay(&row, amount);
 		let row = self.rows.get_mut(&item.channel).unwrap();
 		row.lanes[item.lane as usize] = upto;
-		if let Some(cap) = &mut row.cap {
-			cap.log.push((now, amount));
+		if let Some(capped) = &mut row.cap {
+			let next = row.next_cap.and_then(|(cap, ..)| cap);
+			assert!(capped.state.capture_before(now, amount, next.as_ref()));
+			capped.log.push((now, amount));
 		}
+		let (id, lane, settled) = (item.channel, item.lane, row.paid());
+		self.events.push(Event::Claimed { id, lane, amount, settled });
 		Ok(())
 	}
 
 	/// Share `amount` out, with what was paid before.
 	fn pay(&mut self, row: &Row, amount: Balance) {
-		let shares = Schedule::GENESIS.split(row.paid(), amount).unwrap();
-		*self.purse(&row.payee, &row.asset) += shares.provider;
-		*self.purse(&PLATFORM, &row.asset) += shares.platform;
-		*self.purse(&REFERRERS, &row.asset) += shares.referral;
+		let (before, after) = (shares(row.paid()), shares(row.paid() + amount));
+		for (who, share) in [row.payee.clone(), PLATFORM, REFERRERS].iter().zip(0..3) {
+			*self.purse(who, &row.asset) += after[share] - before[share];
+		}
+	}
+
+	/// A whole batch, best effort.
+	fn batch(&mut self, by: &AccountId, rows: &[(Item, Claim)]) -> Outcome {
+		let (mut paid_items, mut skipped_items, free) = (0, 0, false);
+		for (index, (item, claim)) in (0..).zip(rows) {
+			match self.claim(by, item, claim) {
+				Ok(()) => paid_items += 1,
+				Err((reason, error)) => {
+					skipped_items += 1;
+					let (id, lane) = (item.channel, item.lane);
+					if reason == SkipReason::NotSettled {
+						self.events.push(Event::SettlementRefused { id, lane, error });
+					}
+					self.events.push(Event::Skipped { index, id, lane, reason });
+				},
+			}
+		}
+		let by = by.clone();
+		self.events.push(Event::BatchSettled { by, paid_items, skipped_items, free });
+		Ok(())
+	}
+
+	/// A whole batch, all or nothing.
+	fn batch_all(&mut self, by: &AccountId, rows: &[(Item, Claim)]) -> Outcome {
+		let before = self.clone();
+		for (item, claim) in rows {
+			if let Err((_, error)) = self.claim(by, item, claim) {
+				*self = before;
+				return Err(error);
+			}
+		}
+		let (paid_items, skipped_items, free) = (rows.len() as u32, 0, false);
+		self.events.push(Event::BatchSettled { by: by.clone(), paid_items, skipped_items, free });
+		Ok(())
 	}
 
 	/// The channel, if `by` may change it now.
@@ -322,9 +562,7 @@ impl Model {
 		match self.rows.get_mut(&id) {
 			None => Err(Error::<Test>::UnknownChannel.into()),
 			Some(row) if row.payer != *by => Err(Error::<Test>::NotPayer.into()),
-			Some(row) if row.ends.is_some_and(|ends| now >= ends) => {
-				Err(Error::<Test>::GraceOver.into())
-			},
+			Some(row) if row.is_over(now) => Err(Error::<Test>::GraceOver.into()),
 			Some(row) => Ok(row),
 		}
 	}
@@ -338,8 +576,10 @@ impl Model {
 		if row.retired.is_some() {
 			return is(Error::RotationRunning);
 		}
-		row.retired = Some((row.key, now + row.grace));
+		let until = now + row.grace;
+		row.retired = Some((row.key, until));
 		row.key = key;
+		self.events.push(Event::KeyRotated { id, key: public(key), until });
 		Ok(())
 	}
 
@@ -353,11 +593,14 @@ impl Model {
 			(_, None) => true,
 			(None, Some(_)) => false,
 			(Some(old), Some(new)) => {
-				new.per_window >= old.cap.per_window && new.window <= old.cap.window
+				let old = old.state.cap;
+				new.per_window >= old.per_window && new.window <= old.window
 			},
 		};
-		row.next_cap = Some((cap, if looser { now } else { now + row.grace }));
+		let from = if looser { now } else { now + row.grace };
+		row.next_cap = Some((cap, from, now));
 		row.age(now);
+		self.events.push(Event::CapSet { id, cap, from });
 		Ok(())
 	}
 
@@ -367,16 +610,21 @@ impl Model {
 		if lane as usize >= row.lanes.len() {
 			return is(Error::UnknownLane);
 		}
-		if row.revoked.contains_key(&lane) {
+		if row.revoked.iter().any(|(other, _)| *other == lane) {
 			return is(Error::LaneRevoked);
 		}
-		row.revoked.insert(lane, now + row.grace);
+		let from = now + row.grace;
+		row.revoked.push((lane, from));
+		self.events.push(Event::LaneRevoked { id, lane, from });
 		Ok(())
 	}
 
-	fn end(&mut self, id: &ChannelId) {
-		let row = self.rows.remove(id).unwrap();
-		*self.purse(&row.payer, &row.asset) += row.deposit - row.paid();
+	fn end(&mut self, id: ChannelId, reason: CloseReason) {
+		let row = self.rows.remove(&id).unwrap();
+		let (paid, refunded) = (row.paid(), row.deposit - row.paid());
+		*self.purse(&row.payer, &row.asset) += refunded;
+		*self.native.entry(row.depositor).or_default() += CHANNEL_PRICE;
+		self.events.push(Event::Closed { id, paid, refunded, reason });
 	}
 
 	fn request_close(&mut self, by: &AccountId, id: ChannelId) -> Outcome {
@@ -388,8 +636,10 @@ impl Model {
 				is(Error::AlreadyClosing)
 			},
 			Some(row) => {
-				row.ends = row.ends.or(Some(now + row.grace));
+				let ends = row.ends.unwrap_or(now + row.grace);
+				row.ends = Some(ends);
 				row.sponsor_closes = row.payer != *by;
+				self.events.push(Event::CloseRequested { id, by: by.clone(), ends });
 				Ok(())
 			},
 		}
@@ -406,6 +656,7 @@ impl Model {
 				Some(ends) if now >= ends => is(Error::GraceOver),
 				Some(_) => {
 					row.ends = None;
+					self.events.push(Event::CloseCancelled { id });
 					Ok(())
 				},
 			},
@@ -422,9 +673,9 @@ impl Model {
 			if item.channel != id {
 				return is(Error::ItemOfAnotherChannel);
 			}
-			self.claim(by, &item, &claim)?;
+			self.claim(by, &item, &claim).map_err(|(_, error)| error)?;
 		}
-		self.end(&id);
+		self.end(id, CloseReason::ByPayee);
 		Ok(())
 	}
 
@@ -457,7 +708,7 @@ impl Model {
 		}
 		self.pay(&row, total - row.paid());
 		self.rows.get_mut(&id).unwrap().lanes[0] += total - row.paid();
-		self.end(&id);
+		self.end(id, CloseReason::ByConsent);
 		Ok(())
 	}
 
@@ -465,25 +716,33 @@ impl Model {
 		if ids.is_empty() {
 			return is(Error::EmptyBatch);
 		}
+		let before = self.clone();
 		let mut ended = 0;
 		let mut refusal = Ok(());
 		for id in ids {
-			refusal = match self.rows.get(id).map(|row| row.ends) {
-				None => is(Error::UnknownChannel),
-				Some(None) => is(Error::NotClosing),
-				Some(Some(ends)) if self.now < ends => is(Error::GraceRunning),
+			let error = match self.rows.get(id).map(|row| row.ends) {
+				None => Error::<Test>::UnknownChannel,
+				Some(None) => Error::NotClosing,
+				Some(Some(ends)) if self.now < ends => Error::GraceRunning,
 				Some(Some(_)) => {
-					self.end(id);
+					self.end(*id, CloseReason::GraceOver);
 					ended += 1;
 					continue;
 				},
 			};
+			let error = DispatchError::from(error);
+			self.events.push(Event::FinalizeSkipped { id: *id, error });
+			refusal = Err(error);
 		}
-		match ids.len() {
+		let outcome = match ids.len() {
 			1 => refusal,
 			_ if ended == 0 => is(Error::NothingToFinalize),
 			_ => Ok(()),
+		};
+		if outcome.is_err() {
+			*self = before;
 		}
+		outcome
 	}
 
 	/// Time passes.
@@ -509,32 +768,9 @@ impl Model {
 		}
 		assert_eq!(crate::Channels::<Test>::iter().count(), self.rows.len());
 		for (id, row) in &self.rows {
-			let view = view(*id);
-			let index = |key: Key| (0..2).find(|i| public(*i) == key).unwrap();
-			assert_eq!(view.settled, row.paid());
-			let seen = Row {
-				payer: view.payer,
-				payee: view.payee,
-				asset: view.asset,
-				deposit: view.deposit,
-				lanes: view.lane_settled,
-				grace: view.grace,
-				key: index(view.key),
-				retired: view.changes.key.map(|(key, until)| (index(key), until)),
-				// What is left of it is compared below.
-				cap: row.cap.clone(),
-				next_cap: view.changes.cap,
-				revoked: view.changes.revoked.into_iter().collect(),
-				ends: view.ends,
-				sponsor_closes: view.ends.is_some() && !view.cancellable,
-				depositor: view.depositor,
-			};
-			assert_eq!(&seen, row);
-			assert_eq!(view.cap.as_ref().map(|state| state.cap), row.cap.as_ref().map(|c| c.cap));
-			if let (Some(state), Some(capped)) = (view.cap, &row.cap) {
-				for later in 0..8 {
-					assert_eq!(state.headroom(self.now + later), capped.left(self.now + later));
-				}
+			assert_eq!(view(*id), row.view());
+			if let Some(capped) = &row.cap {
+				(0..8).for_each(|later| _ = capped.left(self.now + later));
 			}
 		}
 		for ((payer, payee), (nonce, _)) in &self.pairs {
@@ -545,250 +781,25 @@ impl Model {
 			assert_eq!(held(&who, HoldReason::Channel), channels as Balance * CHANNEL_PRICE);
 			let pairs = self.pairs.values().filter(|(_, depositor)| *depositor == who).count();
 			assert_eq!(held(&who, HoldReason::Nonce), pairs as Balance * NONCE_PRICE);
+			let native = self.native.get(&who).copied().unwrap_or_default();
+			assert_eq!(Balances::free_balance(&who), native);
 		}
 	}
-}
 
-/// A batch does what its items do one by one, and its channels in any order, and nothing when it is
-/// submitted again.
-fn settle_and_compare(by: &AccountId, items: &[Item]) {
-	// Roots are compared at one depth of storage layers, since the depth is part of the state.
-	let root_after = |batches: &[Vec<Item>]| {
-		frame_support::hypothetically!({
-			for batch in batches {
-				assert_ok!(settle(by.clone(), batch.clone()));
-			}
-			root()
-		})
-	};
-	let singles: Vec<_> = items.iter().map(|item| vec![*item]).collect();
-	let mut channels: Vec<_> =
-		items.chunk_by(|a, b| a.channel == b.channel).map(<[Item]>::to_vec).collect();
-	channels.reverse();
-	let whole = root_after(&[items.to_vec()]);
-	assert_eq!(root_after(&singles), whole);
-	assert_eq!(root_after(&channels), whole);
-	assert_eq!(root_after(&[items.to_vec(), items.to_vec()]), whole);
-	assert_ok!(settle(by.clone(), items.to_vec()));
-}
-
-/// A block ends no more channels than it has room for, those that are due longest first.
-fn idle(model: &mut Model, room: u64) {
-	use crate::weights::WeightInfo;
-	use frame_support::traits::Hooks;
-	let mut due: Vec<_> = model
-		.rows
-		.iter()
-		.filter_map(|(id, row)| Some((row.ends.filter(|ends| *ends <= model.now)?, *id)))
-		.collect();
-	due.sort_unstable();
-	let one = <()>::on_idle(1) - <()>::on_idle(0);
-	let now = model.now;
-	let looked_through = now + 1 - NextDue::<Test>::get();
-	let limit = <()>::on_idle(0)
-		+ one * room
-		+ (<()>::on_idle_blocks(1) - <()>::on_idle_blocks(0)) * u64::from(looked_through);
-	let before = crate::Channels::<Test>::iter().count();
-	let used = <Channels as Hooks<u32>>::on_idle(now, limit);
-	assert!(limit.all_gte(used));
-	let ended = before - crate::Channels::<Test>::iter().count();
-	// What is not spent on blocks may end a few more.
-	assert!(ended >= due.len().min(room as usize));
-	for (_, id) in due.iter().take(ended) {
-		model.end(id);
-	}
-}
-
-fn run(ops: Vec<Op>) {
-	stoa_primitives::mock::MockRegistry::mock_verify(|who, _, message, signature| {
-		(*signature == seal(who, message, false)).then_some(()).ok_or(DispatchError::BadOrigin)
-	});
-	let mut model = Model { now: 1, ..Default::default() };
-	for who in [PAYER, PAYER2, AGENT, OPERATOR] {
-		for asset in ASSETS {
-			*model.purse(&who, &asset) = CREDITS;
+	/// Nothing was paid on a lane that a key which may sign has not allowed, as the chain tells it.
+	fn check_promises(&self, seen: &[Event<Test>], before: &Model) {
+		for event in seen {
+			let Event::Claimed { id, lane, amount, .. } = event else { continue };
+			let row = &before.rows[id];
+			let promised = (0..3)
+				.filter(|signer| row.may_sign(*signer))
+				.filter_map(|signer| self.promised.get(&(*id, *lane, signer)))
+				.max();
+			let paid = match Channels::channel(*id) {
+				Some(view) => view.lane_settled[*lane as usize],
+				None => row.lanes[*lane as usize] + amount,
+			};
+			assert!(promised.is_some_and(|promised| paid <= *promised), "never allowed");
 		}
-	}
-	for op in ops {
-		events();
-		let (expected, seen) = match op.clone() {
-			Op::Open { payer, payee, asset, deposit, grace, lanes, cap } => {
-				let (payer, payee) = (&PAYERS[payer], &PAYEES[payee]);
-				let (asset, grace) = (&ASSETS[asset], GRACES[grace]);
-				let expected = model.open(payer, payee, asset, deposit, grace, lanes, cap);
-				let origin = signed(payer.clone());
-				let (payee, asset) = (payee.clone(), asset.clone());
-				let seen = Channels::open(origin, payee, asset, deposit, key(), grace, lanes, cap);
-				(expected, seen)
-			},
-			Op::OpenAuthorized { payer, payee, deposit, nonce, valid_for, forged } => {
-				let (payer, payee) = (&PAYERS[payer], &PAYEES[payee]);
-				let next = Channels::next_nonce(payer.clone(), payee.clone());
-				let expires = model.now.saturating_add_signed(valid_for.into());
-				let auth = OpenAuth {
-					payee: payee.clone(),
-					asset: OpenAuth::asset_digest(&USD),
-					amount: deposit,
-					voucher_key: key(),
-					grace: MIN_GRACE,
-					nonce: next + nonce,
-					expires,
-				};
-				let signature = seal(payer, &auth.to_bytes(&domain()), forged);
-				let expected = match () {
-					() if expires < model.now => is(Error::AuthorizationExpired),
-					() if nonce > 0 => is(Error::NonceNotNext),
-					() if forged => Err(DispatchError::BadOrigin),
-					() => model.open(payer, payee, &USD, deposit, MIN_GRACE, 1, None),
-				};
-				let seen = Channels::open_authorized(
-					signed(payee.clone()),
-					payer.clone(),
-					USD,
-					deposit,
-					key(),
-					MIN_GRACE,
-					next + nonce,
-					expires,
-					signature,
-				);
-				(expected, seen)
-			},
-			Op::RotateKey { by, channel, key } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				let expected = model.rotate_key(&by, id, key);
-				(expected, Channels::rotate_key(signed(by), id, public(key)))
-			},
-			Op::SetCap { by, channel, cap } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				(model.set_cap(&by, id, cap), Channels::set_cap(signed(by), id, cap))
-			},
-			Op::RevokeLane { by, channel, lane } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				(model.revoke_lane(&by, id, lane), Channels::revoke_lane(signed(by), id, lane))
-			},
-			Op::TopUp { by, channel, amount } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				(model.top_up(&by, id, amount), Channels::top_up(signed(by), id, amount))
-			},
-			Op::Settle { by, claims, all } => {
-				let first = claims.first().map_or(NOWHERE, |claim| model.id(claim.channel));
-				let by = model.party(by, first, |row| &row.payee);
-				let mut rows: Vec<_> = claims
-					.into_iter()
-					.map(|claim| (model.item(claim, model.id(claim.channel)), claim))
-					.collect();
-				rows.sort_by_key(|(item, _)| (item.channel, item.lane));
-				rows.dedup_by_key(|(item, _)| (item.channel, item.lane));
-				let items: Vec<_> = rows.iter().map(|(item, _)| *item).collect();
-				if items.is_empty() {
-					let seen = settle(by, vec![]).map(|_| ()).map_err(|e| e.error);
-					(is(Error::EmptyBatch), seen)
-				} else if all {
-					let mut after = model.clone();
-					let expected =
-						rows.iter().try_for_each(|(item, claim)| after.claim(&by, item, claim));
-					if expected.is_ok() {
-						model = after;
-					}
-					let seen = frame_support::storage::with_storage_layer(|| {
-						settle_all(by.clone(), items)
-					});
-					(expected, seen)
-				} else {
-					let paid: Vec<_> = rows
-						.iter()
-						.filter(|(item, claim)| model.claim(&by, item, claim).is_ok())
-						.map(|(item, _)| (item.channel, item.lane))
-						.collect();
-					settle_and_compare(&by, &items);
-					let claimed: Vec<_> = events()
-						.into_iter()
-						.filter_map(|event| match event {
-							Event::Claimed { id, lane, .. } => Some((id, lane)),
-							_ => None,
-						})
-						.collect();
-					assert_eq!(claimed, paid);
-					(Ok(()), Ok(()))
-				}
-			},
-			Op::RequestClose { by, channel } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.depositor);
-				(model.request_close(&by, id), Channels::request_close(signed(by), id))
-			},
-			Op::CancelClose { by, channel } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				(model.cancel_close(&by, id), Channels::cancel_close(signed(by), id))
-			},
-			Op::Close { by, channel, last } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payee);
-				// Sometimes an item of another channel.
-				let last = last.map(|claim| {
-					let of = if claim.channel == 0 { model.id(channel + 1) } else { id };
-					(model.item(claim, of), claim)
-				});
-				let expected = model.close(&by, id, last);
-				// As dispatch does it: nothing is kept of a call that fails.
-				let seen = frame_support::storage::with_storage_layer(|| {
-					close_with(by, id, last.map(|(item, _)| item))
-				});
-				(expected, seen)
-			},
-			Op::CloseWithConsent { by, channel, more, valid_for, forged } => {
-				let id = model.id(channel);
-				let by = model.party(by, id, |row| &row.payer);
-				let row = model.rows.get(&id).cloned();
-				let paid = row.as_ref().map_or(0, Row::paid);
-				let total = paid.saturating_add_signed(more.into());
-				let expires = model.now.saturating_add_signed(valid_for.into());
-				let message = CloseConsent { channel: id, total, expires }.to_bytes(&domain());
-				let payee = row.map_or(PAYEE, |row| row.payee);
-				let signature = seal(&payee, &message, forged);
-				let expected = model.close_with_consent(&by, id, total, expires, forged);
-				let seen = frame_support::storage::with_storage_layer(|| {
-					Channels::close_with_consent(signed(by), id, total, expires, signature)
-				});
-				(expected, seen)
-			},
-			Op::Idle { channels } => {
-				idle(&mut model, channels);
-				(Ok(()), Ok(()))
-			},
-			Op::Finalize { channels } => {
-				let ids: Vec<_> = channels.into_iter().map(|index| model.id(index)).collect();
-				let expected = model.finalize(&ids);
-				(expected, finalize(ids).map(|_| ()).map_err(|error| error.error))
-			},
-			Op::Wait { blocks } => {
-				model.wait(blocks);
-				run_to(model.now);
-				(Ok(()), Ok(()))
-			},
-		};
-		assert_eq!(seen, expected, "{op:?}");
-		model.check();
-	}
-}
-
-proptest! {
-	#![proptest_config(ProptestConfig {
-		cases: 128,
-		failure_persistence: None,
-		..Default::default()
-	})]
-
-	#[test]
-	fn every_sequence_of_calls_should_do_what_the_model_does(
-		ops in prop::collection::vec(op(), 1..100),
-	) {
-		new_test_ext().execute_with(|| run(ops));
 	}
 }

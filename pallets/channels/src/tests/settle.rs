@@ -299,7 +299,7 @@ fn settle_batch_should_charge_the_work_that_was_done() {
 		// Declared: four plain items and one ecdsa item, each of a channel with changes, to a payee of
 		// its own, with everybody rewarded, and what the caller's side costs once.
 		let (shared, worst, cover) = (300_000, 7_000 + 8_000 + 11_000, 100_000);
-		let declared = base + step(cover + shared + 4_000 + 5_000 + 5 * worst);
+		let declared = base * 5 + step(cover + shared + 4_000 + 5_000 + 5 * worst);
 		assert_eq!(call.get_dispatch_info().call_weight, declared);
 		// Done: one paid, one with a bad ecdsa signature, three that were cheap to skip.
 		let post = settle(PAYEE, items).unwrap();
@@ -466,5 +466,71 @@ fn settle_batch_should_work_for_a_payee_that_is_not_active_any_more() {
 		assert_ok!(settle(PAYEE, vec![item(id, 10)]));
 		assert_ok!(Channels::close(signed(PAYEE), id, Some(item(id, 20))));
 		assert_eq!(free(&PAYEE, &USD), 17);
+	});
+}
+
+/// A channel in each of so many assets, and its item.
+fn items_of_assets(assets: u32) -> Vec<Item> {
+	let items = (1..=assets).map(|n| {
+		let asset = AssetId::WithId(n);
+		give(&PAYER, &asset, CREDITS);
+		let id = Channels::channel_id_of(PAYER, PAYEE, asset.clone());
+		assert_ok!(Channels::open(signed(PAYER), PAYEE, asset, 100, key(), MIN_GRACE, 1, None));
+		item(id, 20)
+	});
+	sorted(items.collect())
+}
+
+#[test]
+fn a_further_asset_should_be_charged_as_another_base() {
+	new_test_ext().execute_with(|| {
+		let items = items_of_assets(3);
+		let one = <()>::settle_batch(0);
+		let weight_of = |items: &[Item]| {
+			frame_support::hypothetically!(settle(PAYEE, items.to_vec()).unwrap().actual_weight)
+		};
+		let plain = |n: u32| <()>::settle_batch(n) + <()>::fee_cover();
+		assert_eq!(weight_of(&items[..1]), Some(plain(1)));
+		assert_eq!(weight_of(&items[..2]), Some(plain(2) + one));
+		assert_eq!(weight_of(&items), Some(plain(3) + one * 2));
+		// Two of one asset are one; what is skipped is none.
+		let again = [items[0], item(NOWHERE, 1)];
+		let skipped = <()>::settle_batch_skipped(1) - <()>::settle_batch_skipped(0);
+		assert_eq!(weight_of(&sorted(again.to_vec())), Some(plain(1) + skipped));
+		// Declared for as many as there can be.
+		let most = |n: usize| {
+			let items = BoundedVec::truncate_from(vec![items[0]; n]);
+			Call::<Test>::settle_batch { items }.get_dispatch_info().call_weight
+		};
+		let step = most(2) - most(1);
+		assert_eq!(most(8), most(1) + step * 7);
+		assert_eq!(most(10), most(8) + (step - one) * 2);
+	});
+}
+
+#[test]
+fn items_should_be_skipped_when_a_batch_has_too_many_assets() {
+	new_test_ext().execute_with(|| {
+		let items = items_of_assets(MAX_ASSETS + 2);
+		assert_noop!(settle_all(PAYEE, items.clone()), Error::<Test>::TooManyAssets);
+		events();
+		let post = settle(PAYEE, items.clone()).unwrap();
+		let call = Call::<Test>::settle_batch { items: BoundedVec::truncate_from(items.clone()) };
+		assert!(call.get_dispatch_info().call_weight.all_gte(post.actual_weight.unwrap()));
+		let seen = events();
+		let (refused, error) = (&items[MAX_ASSETS as usize..], Error::<Test>::TooManyAssets.into());
+		let mut expected = Vec::new();
+		for (index, Item { channel: id, lane, .. }) in (MAX_ASSETS..).zip(refused) {
+			let (id, lane, reason) = (*id, *lane, SkipReason::NotSettled);
+			expected.push(Event::SettlementRefused { id, lane, error });
+			expected.push(Event::Skipped { index, id, lane, reason });
+		}
+		let (paid_items, skipped_items, free) = (MAX_ASSETS, 2, false);
+		expected.push(Event::BatchSettled { by: PAYEE, paid_items, skipped_items, free });
+		assert_eq!(seen[MAX_ASSETS as usize..], expected);
+		// The next batch pays them, and those before are stale.
+		assert_ok!(settle_all(PAYEE, refused.to_vec()));
+		assert_noop!(settle_all(PAYEE, items), Error::<Test>::Stale);
+		Channels::do_try_state().unwrap();
 	});
 }

@@ -49,6 +49,51 @@ pub enum Forgery {
 	FlippedBit,
 }
 
+/// Which key signs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignedBy {
+	/// The channel's.
+	Current,
+	/// The one that it has replaced last, if any.
+	Replaced,
+}
+
+/// How an item shows what was allowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+	Voucher,
+	/// By a tick of a chain of [`TICKS`].
+	Ticks {
+		index: u32,
+		/// The tick is of the next place.
+		wrong: bool,
+	},
+}
+
+/// Ticks of one commitment.
+pub const TICKS: u32 = 8;
+
+/// A velocity cap.
+#[derive(Clone, Copy, Debug)]
+pub enum Capping {
+	None,
+	/// So many thousandths of the deposit in a window.
+	Part(u32, BlockNumber),
+	/// In nobody's way.
+	Loose,
+	OutOfBounds,
+}
+
+/// What can happen to dUSD itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Freeze {
+	Asset,
+	ThawAsset,
+	/// What custody holds of it.
+	Custody,
+	ThawCustody,
+}
+
 /// An item of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -61,6 +106,8 @@ pub struct Claim {
 	pub capture: Option<Amount>,
 	/// Last block, from now; 0 for none.
 	pub valid_for: i8,
+	pub kind: Kind,
+	pub by: SignedBy,
 	pub forgery: Forgery,
 }
 
@@ -131,7 +178,7 @@ pub enum Op {
 		amount: Amount,
 		grace: BlockNumber,
 		lanes: u16,
-		cap: bool,
+		cap: Capping,
 		key: u8,
 		apt: bool,
 	},
@@ -156,6 +203,10 @@ pub enum Op {
 		asset: usize,
 		amount: Amount,
 		key: u8,
+		/// Beyond the next one.
+		nonce: u64,
+		/// Last block, from now.
+		valid_for: i8,
 		forged: bool,
 		apt: bool,
 	},
@@ -167,8 +218,7 @@ pub enum Op {
 	SetCapOf {
 		by: Option<usize>,
 		channel: usize,
-		/// None, one in nobody's way, or one that is out of bounds.
-		cap: u8,
+		cap: Capping,
 	},
 	RevokeLane {
 		by: Option<usize>,
@@ -180,6 +230,8 @@ pub enum Op {
 		channel: usize,
 		/// Beyond what is settled.
 		amount: Amount,
+		/// Last block, from now.
+		valid_for: i8,
 		forged: bool,
 	},
 	RequestClose {
@@ -197,6 +249,17 @@ pub enum Op {
 	},
 	Finalize {
 		channels: Vec<usize>,
+	},
+	/// What is left of a block is for so many channels.
+	Idle {
+		channels: u64,
+	},
+	/// dUSD or what custody holds of it is frozen, or thawed.
+	Freeze(Freeze),
+	/// Somebody gives all its native tokens away, or is given some.
+	Native {
+		who: usize,
+		leaves: bool,
 	},
 	Register {
 		by: usize,
@@ -299,15 +362,54 @@ fn claim() -> impl Strategy<Value = Claim> {
 	];
 	let lane = prop_oneof![10 => Just(0u32), 5 => 1..3u32, 1 => Just(u32::MAX)];
 	let valid_for = prop_oneof![6 => Just(0i8), 1 => -2..5i8];
-	(0..12usize, lane, amount(), prop::option::weighted(0.2, amount()), valid_for, forgery)
-		.prop_map(|(channel, lane, amount, capture, valid_for, forgery)| Claim {
+	let kind = prop_oneof![
+		3 => Just(Kind::Voucher),
+		2 => (0..=TICKS + 1, prop::bool::weighted(0.1))
+			.prop_map(|(index, wrong)| Kind::Ticks { index, wrong }),
+	];
+	let signed_by = prop_oneof![4 => Just(SignedBy::Current), 1 => Just(SignedBy::Replaced)];
+	let capture = prop::option::weighted(0.2, amount());
+	(0..12usize, lane, amount(), capture, valid_for, kind, signed_by, forgery).prop_map(
+		|(channel, lane, amount, capture, valid_for, kind, by, forgery)| Claim {
 			channel,
 			lane,
 			amount,
 			capture,
 			valid_for,
+			kind,
+			by,
 			forgery,
-		})
+		},
+	)
+}
+
+/// Some that bind, with windows that are told apart block by block, and others.
+fn capping() -> impl Strategy<Value = Capping> {
+	let window = prop_oneof![1..8u32, 8..60u32, Just(MIN_GRACE), Just(DEFAULT_GRACE)];
+	prop_oneof![
+		6 => (1..600u32, window).prop_map(|(part, window)| Capping::Part(part, window)),
+		1 => Just(Capping::Loose),
+		1 => Just(Capping::None),
+		1 => Just(Capping::OutOfBounds),
+	]
+}
+
+fn token_op() -> impl Strategy<Value = Op> {
+	let freeze = prop_oneof![
+		1 => Just(Freeze::Asset),
+		3 => Just(Freeze::ThawAsset),
+		1 => Just(Freeze::Custody),
+		3 => Just(Freeze::ThawCustody),
+	];
+	prop_oneof![
+		2 => freeze.prop_map(Op::Freeze),
+		1 => (person(), any::<bool>()).prop_map(|(who, leaves)| Op::Native { who, leaves }),
+	]
+}
+
+/// Last blocks of what is signed: over, now, and later.
+fn valid_for() -> impl Strategy<Value = i8> {
+	prop_oneof![1 => -2..0i8, 4 => 0..3i8]
 }
 
 fn rates() -> impl Strategy<Value = [u32; 3]> {
@@ -394,7 +496,7 @@ fn channel_op() -> impl Strategy<Value = Op> {
 		1 => Just(MAX_GRACE + 1),
 	];
 	let lanes = prop_oneof![8 => Just(1u16), 1 => Just(0u16), 8 => 2..4u16];
-	let cap = prop::bool::weighted(0.05);
+	let cap = prop_oneof![3 => Just(Capping::None), 1 => capping()];
 	let opening = (person(), person(), asset(), amount(), grace, lanes, cap, 0..6u8, apt())
 		.prop_map(|(by, payee, asset, amount, grace, lanes, cap, key, apt)| Op::Open {
 			by,
@@ -415,25 +517,25 @@ fn channel_op() -> impl Strategy<Value = Op> {
 			.prop_map(|(by, claims, sorted)| Op::Settle { by, claims, sorted }),
 		3 => (by(), prop::collection::vec(claim(), 0..3))
 			.prop_map(|(by, claims)| Op::SettleAll { by, claims }),
-		2 => (person(), person(), asset(), amount(), 0..6u8, prop::bool::weighted(0.2), apt())
-			.prop_map(|(by, payee, asset, amount, key, forged, apt)| Op::OpenAuthorized {
-				by,
-				payee,
-				asset,
-				amount,
-				key,
-				forged,
-				apt,
+		3 => (
+			(person(), person(), asset(), amount(), 0..6u8),
+			prop_oneof![5 => Just(0u64), 1 => 1..3u64], valid_for(), prop::bool::weighted(0.2), apt(),
+		)
+			.prop_map(|((by, payee, asset, amount, key), nonce, valid_for, forged, apt)| {
+				Op::OpenAuthorized { by, payee, asset, amount, key, nonce, valid_for, forged, apt }
 			}),
-		1 => (by(), channel(), 0..6u8)
+		2 => (by(), channel(), 0..6u8)
 			.prop_map(|(by, channel, key)| Op::RotateKey { by, channel, key }),
-		1 => (by(), channel(), 0..3u8)
+		2 => (by(), channel(), capping())
 			.prop_map(|(by, channel, cap)| Op::SetCapOf { by, channel, cap }),
 		1 => (by(), channel(), 0..4u32)
 			.prop_map(|(by, channel, lane)| Op::RevokeLane { by, channel, lane }),
-		1 => (by(), channel(), amount(), prop::bool::weighted(0.2)).prop_map(
-			|(by, channel, amount, forged)| Op::CloseWithConsent { by, channel, amount, forged }
+		1 => (by(), channel(), amount(), valid_for(), prop::bool::weighted(0.2)).prop_map(
+			|(by, channel, amount, valid_for, forged)| {
+				Op::CloseWithConsent { by, channel, amount, valid_for, forged }
+			}
 		),
+		2 => (0..4u64).prop_map(|channels| Op::Idle { channels }),
 		3 => (by(), channel()).prop_map(|(by, channel)| Op::RequestClose { by, channel }),
 		1 => (by(), channel()).prop_map(|(by, channel)| Op::CancelClose { by, channel }),
 		3 => (by(), channel(), prop::option::of(claim()))
@@ -478,6 +580,7 @@ pub fn op() -> impl Strategy<Value = Op> {
 		4 => credits_op(),
 		5 => money_op(),
 		10 => channel_op(),
+		1 => token_op(),
 		2 => register_op(),
 		4 => (by(), person(), agent_op(), apt())
 			.prop_map(|(by, agent, what, apt)| Op::Agent { by, agent, what, apt }),

@@ -18,6 +18,25 @@ fn is_rich(who: &AccountId) -> bool {
 	configs::Tokens::reducible_balance(NATIVE, who, preservation, force) > STOA
 }
 
+/// A batch does what its items do one by one, and nothing when it is submitted again.
+fn is_a_fold(by: &AccountId, items: &[Item]) {
+	let root_after = |batches: &[&[Item]]| {
+		frame_support::hypothetically!({
+			for batch in batches {
+				let items = batch.to_vec().try_into().expect("a short batch");
+				let call = pallet_stoa_channels::Call::<Runtime>::settle_batch { items };
+				RuntimeCall::from(call).dispatch(signed(by)).expect("a sound batch");
+			}
+			System::reset_events();
+			sp_io::storage::root(sp_runtime::StateVersion::V1)
+		})
+	};
+	let singles: Vec<_> = items.chunks(1).collect();
+	let whole = root_after(&[items]);
+	assert_eq!(root_after(&singles), whole, "not what its items do");
+	assert_eq!(root_after(&[items, items]), whole, "submitted again, it did something");
+}
+
 impl AgentOp {
 	/// Whether `who` is in a state that the call is for.
 	pub(super) fn makes_sense_for(self, who: &AccountId) -> bool {
@@ -38,17 +57,19 @@ impl AgentOp {
 impl World {
 	pub(super) fn deposit(&mut self, by: usize, asset: AssetId, amount: Amount, to: usize) {
 		let (by, to) = (self.account(by), self.account(to));
+		// Of a frozen asset, what there would be to spend.
+		let frozen = asset == DUSD && self.frozen.0;
 		let accepted = Credits::accepted_assets().into_iter().find(|(known, _)| *known == asset);
-		let there_is = configs::Tokens::reducible_balance(
-			asset.clone(),
-			&by,
-			Preservation::Preserve,
-			Fortitude::Polite,
-		);
+		let there_is = if frozen {
+			Assets::balance(genesis_presets::DUSD, &by).saturating_sub(1)
+		} else {
+			let (preservation, force) = (Preservation::Preserve, Fortitude::Polite);
+			configs::Tokens::reducible_balance(asset.clone(), &by, preservation, force)
+		};
 		let amount = amount.of(there_is, accepted.as_ref().map_or(10_000, |(_, bound)| *bound));
 		let expected = accepted.is_some_and(|(_, bound)| {
 			amount > 0
-				&& amount <= there_is
+				&& !frozen && amount <= there_is
 				&& self.free(&to, &asset).saturating_add(amount) >= bound
 		});
 		let result = dispatch(signed(&by), crate::tests::deposit(&asset, amount, &to));
@@ -63,7 +84,8 @@ impl World {
 		let (by, to) = (self.account(by), self.account(to));
 		let amount = amount.of(self.free(&by, &asset), 2);
 		let arrives = configs::Tokens::can_deposit(asset.clone(), &to, amount, Provenance::Extant)
-			== DepositConsequence::Success;
+			== DepositConsequence::Success
+			&& !(asset == DUSD && (self.frozen.0 || self.frozen.1));
 		let bound = Credits::accepted_assets().into_iter().find(|(id, _)| *id == asset);
 		let leaves_dust = |rest| rest > 0 && bound.is_some_and(|(_, bound)| rest < bound);
 		let rest = self.free(&by, &asset).checked_sub(amount);
@@ -156,6 +178,56 @@ impl World {
 		}
 	}
 
+	/// dUSD, or what custody holds of it, is frozen or thawed by who may. Credits move all the same.
+	pub(super) fn freeze(&mut self, what: Freeze) {
+		use pallet_assets::Call;
+		let (id, custody) = (genesis_presets::DUSD, Credits::custody_account().into());
+		let call = match what {
+			Freeze::Asset => Call::freeze_asset { id },
+			Freeze::ThawAsset => Call::thaw_asset { id },
+			Freeze::Custody => Call::freeze { id, who: custody },
+			Freeze::ThawCustody => Call::thaw { id, who: custody },
+		};
+		if dispatch(alice().origin(), call).is_ok() {
+			match what {
+				Freeze::Asset => self.frozen.0 = true,
+				Freeze::ThawAsset => self.frozen.0 = false,
+				Freeze::Custody => self.frozen.1 = true,
+				Freeze::ThawCustody => self.frozen.1 = false,
+			}
+		}
+	}
+
+	/// Somebody gives away all native tokens that it can, its account with them if nothing else keeps
+	/// it, or is given some.
+	pub(super) fn native(&mut self, who: usize, leaves: bool) {
+		let (who, ferdie) = (self.account(who), ferdie());
+		if leaves {
+			let call = pallet_balances::Call::transfer_all {
+				dest: ferdie.account.into(),
+				keep_alive: false,
+			};
+			let _ = dispatch(signed(&who), call);
+		} else {
+			let (dest, value) = (who.into(), 100 * STOA);
+			let call = pallet_balances::Call::transfer_keep_alive { dest, value };
+			ok(ferdie.origin(), call);
+		}
+	}
+
+	/// A cap for a channel of this deposit.
+	fn cap(capping: Capping, deposit: Balance) -> Option<Cap> {
+		match capping {
+			Capping::None => None,
+			Capping::Part(part, window) => {
+				let per_window = (deposit / 1_000 * Balance::from(part)).max(1);
+				Some(Cap { per_window, window })
+			},
+			Capping::Loose => Some(Cap { per_window: Balance::MAX, window: MIN_GRACE }),
+			Capping::OutOfBounds => Some(Cap { per_window: 0, window: 1 }),
+		}
+	}
+
 	pub(super) fn open(&mut self, op: &Op) {
 		let Op::Open { by, payee, asset, amount, grace, lanes, cap, key, apt } = *op else {
 			unreachable!("only for this step")
@@ -163,7 +235,7 @@ impl World {
 		let (payer, asset) = (self.account(by), assets(asset));
 		let payee = self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
 		let deposit = amount.of(self.free(&payer, &asset), 2);
-		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
+		let cap = Self::cap(cap, deposit);
 		let call = pallet_stoa_channels::Call::open {
 			payee: payee.clone(),
 			asset: asset.clone(),
@@ -171,14 +243,15 @@ impl World {
 			key: voucher_key(key).key(),
 			grace,
 			lanes,
-			// One that is in nobody's way.
-			cap: cap.then_some(Cap { per_window: Balance::MAX, window: MIN_GRACE }),
+			cap,
 		};
 		let expected = self.can_open(&payer, &payee, &asset, deposit)
 			&& lanes > 0
-			&& (MIN_GRACE..=MAX_GRACE).contains(&grace);
-		let result = dispatch(signed(&payer), call);
-		self.opened(id, payer, payee, asset, deposit, grace, lanes, key, expected, result);
+			&& (MIN_GRACE..=MAX_GRACE).contains(&grace)
+			&& cap.is_none_or(|cap| cap.is_valid());
+		let opening = self.opening(payer, payee, asset, deposit, grace, lanes, cap, key);
+		let by = opening.payer.clone();
+		self.opened(opening, expected, || dispatch(signed(&by), call));
 	}
 
 	fn can_open(
@@ -194,45 +267,66 @@ impl World {
 			&& deposit <= self.free(payer, asset)
 	}
 
-	/// Book an opening, if it is one.
+	/// A channel as it will be, but for who puts up the storage deposit.
 	#[allow(clippy::too_many_arguments)]
-	fn opened(
+	fn opening(
 		&mut self,
-		id: ChannelId,
 		payer: AccountId,
 		payee: AccountId,
 		asset: AssetId,
 		deposit: Balance,
 		grace: BlockNumber,
 		lanes: u16,
+		cap: Option<Cap>,
 		key: u8,
+	) -> Open {
+		let pair = (payer.clone(), payee.clone());
+		Open {
+			nonce: self.nonces.get(&pair).copied().unwrap_or_default(),
+			depositor: payer.clone(),
+			payer,
+			payee,
+			asset,
+			deposit,
+			lanes: vec![0; lanes.into()],
+			grace,
+			key,
+			replaced: None,
+			cap: cap.map(CapState::new),
+			next_cap: None,
+			revoked: Vec::new(),
+			ends: None,
+			sponsor_closes: false,
+			schedule: self.schedule(),
+		}
+	}
+
+	/// Open a channel, and book it if that succeeds.
+	fn opened(
+		&mut self,
+		mut opening: Open,
 		expected: bool,
-		result: Result<PostDispatchInfo, DispatchError>,
+		open: impl FnOnce() -> Result<PostDispatchInfo, DispatchError>,
 	) {
-		if is_rich(&payer) {
+		let Open { payer, payee, asset, .. } = opening.clone();
+		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
+		let rich = is_rich(&payer);
+		let result = open();
+		if rich {
 			// It can put up the storage deposit if nobody else does.
 			assert_eq!(result.is_ok(), expected, "{result:?}");
 		}
 		if result.is_ok() {
 			assert!(expected);
 			assert!(self.opened.iter().all(|(other, _)| *other != id), "an id has returned");
-			self.debit(&payer, &asset, deposit);
-			let schedule = self.schedule();
-			let open = Open {
-				payer,
-				payee,
-				asset,
-				deposit,
-				lanes: vec![0; lanes.into()],
-				grace,
-				rotated: 0,
-				revoked: BTreeMap::new(),
-				ends: None,
-				sponsor_closes: false,
-				schedule,
-			};
-			self.channels.insert(id, open);
-			self.opened.push((id, key));
+			self.debit(&payer, &asset, opening.deposit);
+			*self.nonces.entry((payer.clone(), payee)).or_default() += 1;
+			let view = Channels::channel(id).expect("opened under another id");
+			let operator = Agents::operator_of(payer.clone());
+			assert!(view.depositor == payer || Some(&view.depositor) == operator.as_ref());
+			opening.depositor = view.depositor;
+			self.opened.push((id, opening.key));
+			self.channels.insert(id, opening);
 		}
 	}
 
@@ -258,7 +352,7 @@ impl World {
 
 	pub(super) fn settle_batch(&mut self, by: Option<usize>, claims: &[Claim], sorted: bool) {
 		let mut items: Vec<_> = claims.iter().map(|claim| self.item(*claim)).collect();
-		let place = |(item, _): &(Item, bool)| (item.channel, item.lane);
+		let place = |(item, _): &(Item, Shown)| (item.channel, item.lane);
 		if sorted {
 			items.sort_by_key(place);
 			items.dedup_by_key(|item| place(item));
@@ -268,6 +362,9 @@ impl World {
 		let expected =
 			!items.is_empty() && items.windows(2).all(|pair| place(&pair[0]) < place(&pair[1]));
 		let batch = items.iter().map(|(item, _)| *item).collect::<Vec<_>>();
+		if expected {
+			is_a_fold(&by, &batch);
+		}
 		take_events();
 		let call = pallet_stoa_channels::Call::settle_batch {
 			items: batch.try_into().expect("a short batch"),
@@ -277,8 +374,8 @@ impl World {
 		let Ok(post) = result else { return };
 		let (mut paid_items, mut skipped_items) = (0, 0);
 		let mut events = take_events().into_iter();
-		for (index, (item, good)) in items.into_iter().enumerate() {
-			match self.verdict(&by, &item, good) {
+		for (index, (item, shown)) in items.into_iter().enumerate() {
+			match self.verdict(&by, &item, shown) {
 				Ok(amount) => {
 					self.claim((item.channel, item.lane), amount, &mut events);
 					paid_items += 1;
@@ -302,15 +399,26 @@ impl World {
 	}
 
 	pub(super) fn open_authorized(&mut self, op: &Op) {
-		let Op::OpenAuthorized { by, payee, asset, amount, key, forged, apt } = *op else {
+		let Op::OpenAuthorized {
+			by,
+			payee,
+			asset,
+			amount,
+			key,
+			nonce: beyond,
+			valid_for,
+			forged,
+			apt,
+		} = *op
+		else {
 			unreachable!("only for this step")
 		};
 		let (payer, asset) = (self.account(by), assets(asset));
 		let payee = self.fit(payee, apt, |who| *who != payer && Agents::is_active(who.clone()));
 		let deposit = amount.of(self.free(&payer, &asset), 2);
-		let nonce = Channels::next_nonce(payer.clone(), payee.clone());
-		let id = Channels::channel_id_of(payer.clone(), payee.clone(), asset.clone());
-		let (grace, expires, voucher_key_of) = (MIN_GRACE, now() + 1, voucher_key(key).key());
+		let nonce = Channels::next_nonce(payer.clone(), payee.clone()) + beyond;
+		let (grace, expires) = (MIN_GRACE, now().saturating_add_signed(valid_for.into()));
+		let voucher_key_of = voucher_key(key).key();
 		let auth = OpenAuth {
 			payee: payee.clone(),
 			asset: OpenAuth::asset_digest(&asset),
@@ -330,9 +438,13 @@ impl World {
 			expires,
 			signature: self.sign(&payer, &auth, forged),
 		};
-		let expected = self.can_open(&payer, &payee, &asset, deposit) && !forged;
-		let result = dispatch(signed(&payee), call);
-		self.opened(id, payer, payee, asset, deposit, grace, 1, key, expected, result);
+		let expected = self.can_open(&payer, &payee, &asset, deposit)
+			&& !forged
+			&& beyond == 0
+			&& expires >= now();
+		let opening = self.opening(payer, payee, asset, deposit, grace, 1, None, key);
+		let by = opening.payee.clone();
+		self.opened(opening, expected, || dispatch(signed(&by), call));
 	}
 
 	/// The account's signature over a payload about channels, or that of somebody else.
@@ -345,20 +457,21 @@ impl World {
 
 	pub(super) fn settle_batch_all(&mut self, by: Option<usize>, claims: &[Claim]) {
 		let mut items: Vec<_> = claims.iter().map(|claim| self.item(*claim)).collect();
-		let place = |(item, _): &(Item, bool)| (item.channel, item.lane);
+		let place = |(item, _): &(Item, Shown)| (item.channel, item.lane);
 		items.sort_by_key(place);
 		items.dedup_by_key(|item| place(item));
 		let first = items.first().and_then(|(item, _)| self.channels.get(&item.channel));
 		let by = self.by(by, first.map(|open| open.payee.clone()));
-		// Two lanes of a channel share its deposit, so items are judged one after the other.
-		let mut left = BTreeMap::<ChannelId, Balance>::new();
-		let all = items.iter().all(|(item, good)| {
-			self.verdict(&by, item, *good).is_ok_and(|amount| {
-				let open = &self.channels[&item.channel];
-				let left = left.entry(item.channel).or_insert(open.deposit - open.settled());
-				left.checked_sub(amount).map(|rest| *left = rest).is_some()
-			})
+		// Lanes of a channel share its deposit and its cap, so items are judged one after the other.
+		let before = self.channels.clone();
+		let all = items.iter().all(|(item, shown)| {
+			let verdict = self.verdict(&by, item, *shown);
+			if let (Ok(amount), Some(open)) = (verdict, self.channels.get_mut(&item.channel)) {
+				open.raise(item.lane, amount);
+			}
+			verdict.is_ok()
 		});
+		self.channels = before;
 		let batch = items.iter().map(|(item, _)| *item).collect::<Vec<_>>();
 		take_events();
 		let call = pallet_stoa_channels::Call::settle_batch_all {
@@ -368,8 +481,8 @@ impl World {
 		assert_eq!(result.is_ok(), all && !items.is_empty(), "{result:?}");
 		if result.is_ok() {
 			let mut events = take_events().into_iter();
-			for (item, good) in items {
-				let amount = self.verdict(&by, &item, good).expect("it was paid");
+			for (item, shown) in items {
+				let amount = self.verdict(&by, &item, shown).expect("it was paid");
 				self.claim((item.channel, item.lane), amount, &mut events);
 			}
 		}
@@ -380,31 +493,38 @@ impl World {
 		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
 		let new = voucher_key(key).key();
 		let expected = self.changeable(&id, &by)
-			&& new != old.key()
-			&& self.channels.get(&id).is_some_and(|open| open.rotated <= now());
+			&& new != voucher_key(old).key()
+			&& self.channels.get(&id).is_some_and(|open| open.replaced.is_none());
 		let call = pallet_stoa_channels::Call::rotate_key { id, key: new };
 		let result = dispatch(signed(&by), call);
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
 			let open = self.channels.get_mut(&id).expect("it is there");
-			open.rotated = now() + open.grace;
-			let row = self.opened.iter_mut().find(|(other, _)| *other == id);
-			row.expect("it was opened").1 = key;
+			open.replaced = Some((open.key, now() + open.grace));
+			open.key = key;
 		}
 	}
 
-	pub(super) fn set_cap_of(&mut self, by: Option<usize>, channel: usize, cap: u8) {
+	pub(super) fn set_cap_of(&mut self, by: Option<usize>, channel: usize, cap: Capping) {
 		let (id, _) = self.channel(channel);
-		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
-		let cap = match cap {
-			0 => None,
-			1 => Some(Cap { per_window: Balance::MAX, window: MIN_GRACE }),
-			_ => Some(Cap { per_window: 0, window: 1 }),
-		};
-		let valid = cap.is_none_or(|cap| cap.per_window > 0);
-		let expected = self.changeable(&id, &by) && valid;
+		let open = self.channels.get(&id);
+		let cap = Self::cap(cap, open.map_or(0, |open| open.deposit));
+		let by = self.by(by, open.map(|open| open.payer.clone()));
+		let expected = self.changeable(&id, &by) && cap.is_none_or(|cap| cap.per_window > 0);
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::set_cap { id, cap });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
+		if expected {
+			let open = self.channels.get_mut(&id).expect("it is there");
+			let at_once = match (&open.cap, cap) {
+				(_, None) => true,
+				(None, _) => false,
+				(Some(CapState { cap: old, .. }), Some(new)) => {
+					new.per_window >= old.per_window && new.window <= old.window
+				},
+			};
+			open.next_cap = Some((cap, if at_once { now() } else { now() + open.grace }));
+			open.age();
+		}
 	}
 
 	pub(super) fn revoke_lane(&mut self, by: Option<usize>, channel: usize, lane: u32) {
@@ -412,13 +532,14 @@ impl World {
 		let by = self.by(by, self.channels.get(&id).map(|open| open.payer.clone()));
 		let expected = self.changeable(&id, &by)
 			&& self.channels.get(&id).is_some_and(|open| {
-				(lane as usize) < open.lanes.len() && !open.revoked.contains_key(&lane)
+				let known = open.revoked.iter().any(|(other, _)| *other == lane);
+				(lane as usize) < open.lanes.len() && !known
 			});
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::revoke_lane { id, lane });
 		assert_eq!(result.is_ok(), expected, "{result:?}");
 		if expected {
 			let open = self.channels.get_mut(&id).expect("it is there");
-			open.revoked.insert(lane, now() + open.grace);
+			open.revoked.push((lane, now() + open.grace));
 		}
 	}
 
@@ -427,6 +548,7 @@ impl World {
 		by: Option<usize>,
 		channel: usize,
 		amount: Amount,
+		valid_for: i8,
 		forged: bool,
 	) {
 		let (id, _) = self.channel(channel);
@@ -436,12 +558,14 @@ impl World {
 			open.as_ref().map_or((0, 0), |open| (open.settled(), open.deposit - open.settled()));
 		let gross = amount.of(left, 2);
 		let total = settled.saturating_add(gross);
-		let expires = now();
+		let expires = now().saturating_add_signed(valid_for.into());
 		let payee = open.as_ref().map_or_else(|| self.account(0), |open| open.payee.clone());
 		let consent = CloseConsent { channel: id, total, expires };
 		let signature = self.sign(&payee, &consent, forged);
-		let expected =
-			open.as_ref().is_some_and(|open| open.payer == by) && gross <= left && !forged;
+		let expected = open.as_ref().is_some_and(|open| open.payer == by)
+			&& expires >= now()
+			&& gross <= left
+			&& !forged;
 		take_events();
 		let call = pallet_stoa_channels::Call::close_with_consent { id, total, expires, signature };
 		let result = dispatch(signed(&by), call);
@@ -469,13 +593,12 @@ impl World {
 	pub(super) fn request_close(&mut self, by: Option<usize>, channel: usize) {
 		let (id, _) = self.channel(channel);
 		let open = self.channels.get(&id).cloned();
-		let depositor = Channels::channel(id).map(|view| view.depositor);
 		let by = self.by(by, open.as_ref().map(|open| open.payer.clone()));
 		let expected = open.as_ref().is_some_and(|open| {
 			if by == open.payer {
 				open.ends.is_none()
 			} else {
-				!open.sponsor_closes && Some(&by) == depositor.as_ref()
+				!open.sponsor_closes && by == open.depositor
 			}
 		});
 		let result = dispatch(signed(&by), pallet_stoa_channels::Call::request_close { id });
@@ -511,7 +634,7 @@ impl World {
 		});
 		let verdict = match &last {
 			Some((item, _)) if item.channel != id => Err(SkipReason::UnknownChannel),
-			Some((item, good)) => self.verdict(&by, item, *good).map(Some),
+			Some((item, shown)) => self.verdict(&by, item, *shown).map(Some),
 			None => Ok(None),
 		};
 		let is_payee = self.channels.get(&id).is_some_and(|open| open.payee == by);
@@ -544,6 +667,37 @@ impl World {
 		let result = dispatch(signed(&self.account(0)), call);
 		assert_eq!(result.is_ok(), !due.is_empty(), "{result:?}");
 		due.into_iter().for_each(|id| self.end(id));
+	}
+
+	/// What is left of a block ends channels that are due, those of earlier blocks first.
+	pub(super) fn idle(&mut self, room: u64) {
+		use frame_support::{traits::Hooks, weights::Weight};
+		use pallet_stoa_channels::{Due, NextDue, WeightInfo as _};
+		type Weights = crate::weights::pallet_stoa_channels::WeightInfo<Runtime>;
+		let mut due: Vec<_> = self
+			.channels
+			.iter()
+			.filter_map(|(id, open)| Some((open.ends.filter(|ends| *ends <= now())?, *id)))
+			.collect();
+		due.sort();
+		// Blocks of the time between in which nothing was due have been looked through.
+		let first = Due::<Runtime>::iter_keys().map(|(block, _)| block).min().unwrap_or(now());
+		let first = first.min(now()).max(NextDue::<Runtime>::get());
+		NextDue::<Runtime>::put(first);
+		let per_block = Weights::on_idle_blocks(1) - Weights::on_idle_blocks(0);
+		let one = Weights::on_idle(1) - Weights::on_idle(0);
+		let blocks = u64::from(now().saturating_sub(first).min(3_000) + 1);
+		let limit: Weight = Weights::on_idle(0) + one * room + per_block * blocks;
+		let used = Channels::on_idle(now(), limit);
+		assert!(limit.all_gte(used));
+		let left: Vec<_> = due.iter().map(|(_, id)| Channels::channel(*id).is_some()).collect();
+		let ended = left.iter().filter(|left| !**left).count();
+		assert!(left[ended..].iter().all(|left| *left), "not those that are due longest");
+		let in_reach = due.iter().filter(|(ends, _)| *ends < first + blocks as u32).count();
+		assert!(ended >= in_reach.min(room as usize), "{ended} of {in_reach}");
+		due.into_iter().take(ended).for_each(|(_, id)| self.end(id));
+		self.idled += ended;
+		check_books();
 	}
 
 	pub(super) fn register(

@@ -214,13 +214,44 @@ fn a_revoked_lane_should_take_nothing_and_be_urgent() {
 }
 
 #[test]
+fn calls_under_way_on_other_lanes_should_leave_no_more_than_is_there() {
+	let capped = |deposit, per_window| {
+		let cap = Some(CapState::new(Cap { per_window, window: 10 }));
+		synced(&ChannelInfo { cap, ..wide(deposit) })
+	};
+	for mut machine in [synced(&wide(25)), capped(1_000, 25)] {
+		let lanes: Vec<_> = (0..3).map(|lane| LaneKey { channel: ID, lane }).collect();
+		// All are good before any is written down: as many as there is money for may be served.
+		let mut held = Vec::new();
+		for at in &lanes {
+			if let Assessment::Fresh(record) =
+				machine.assess(&sign_by(&key(), at.lane, 10), 10, &[0; 32], 1)
+			{
+				assert!(machine.hold(at, record.proof.amount()));
+				held.push(record);
+			}
+		}
+		assert_eq!(held.len(), 2);
+		// One comes to nothing, and gives its room back.
+		machine.release(&held.pop().unwrap().proof.lane());
+		assert_eq!(pay(&mut machine, 2, 15), None);
+		assert!(pay(&mut machine, 1, 10).is_some());
+		assert!(machine.apply(held.pop().unwrap()));
+		machine.release(&lanes[0]);
+		assert!(pay(&mut machine, 1, 10).is_some());
+		let owed: Balance = machine.unsettled(1).iter().map(|claim| claim.amount).sum();
+		assert_eq!(owed, 20);
+	}
+}
+
+#[test]
 fn an_agreement_to_close_should_name_all_that_was_earned_and_end_acceptance() {
 	let settled = ChannelInfo { settled: 15, lane_settled: vec![0, 0, 15], ..wide(1_000) };
 	let mut machine = synced(&settled);
 	assert_eq!(pay(&mut machine, 0, 10), None);
 	assert_eq!(pay(&mut machine, 1, 30), None);
 	let lane = LaneKey { channel: ID, lane: 2 };
-	assert!(machine.hold(&lane));
+	assert!(machine.hold(&lane, 20));
 	assert_eq!(machine.consent(&ID, 50), Ok(None));
 	machine.release(&lane);
 	assert_eq!(machine.consent(&ID, 50), Ok(Some(35)));

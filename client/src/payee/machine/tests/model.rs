@@ -142,7 +142,7 @@ impl World {
 		match self.machine.assess(&signed, price, &[0; 32], self.now) {
 			Assessment::Fresh(record) => {
 				assert!(self.fits(lane, cumulative, price, &key));
-				assert!(self.machine.hold(&LaneKey { channel: ID, lane }));
+				assert!(self.machine.hold(&LaneKey { channel: ID, lane }, cumulative));
 				assert!(self.machine.apply(record.clone()));
 				self.machine.release(&LaneKey { channel: ID, lane });
 				self.stored[lane as usize] = Some(record);

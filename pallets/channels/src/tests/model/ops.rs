@@ -28,7 +28,7 @@ pub struct Claim {
 	pub capture: Option<i8>,
 	/// Last block, from now.
 	pub valid_for: Option<i8>,
-	/// Which of [`pairs`] signs; none forges.
+	/// Which of [`Signer::all`] signs, 3 for whoever may; none forges.
 	pub signer: Option<usize>,
 }
 
@@ -40,6 +40,7 @@ pub enum Op {
 		payee: usize,
 		asset: usize,
 		deposit: Balance,
+		key: usize,
 		grace: usize,
 		lanes: u16,
 		cap: Option<Cap>,
@@ -63,6 +64,17 @@ pub enum Op {
 		by: Option<usize>,
 		claims: Vec<Claim>,
 		all: bool,
+		sorted: bool,
+	},
+	/// An agent is stopped, or runs again.
+	SetInactive {
+		who: usize,
+		inactive: bool,
+	},
+	/// Somebody comes to so many native tokens that are not held.
+	SetNative {
+		who: usize,
+		amount: Balance,
 	},
 	RotateKey {
 		by: Option<usize>,
@@ -122,7 +134,8 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn claim() -> impl Strategy<Value = Claim> {
 	let amount = prop_oneof![8 => 0..60u128, 1 => Just(REFUSED_GROSS)];
-	let signer = prop_oneof![6 => Just(Some(0)), 3 => Just(Some(1)), 1 => Just(None)];
+	let signer =
+		prop_oneof![6 => Just(Some(3usize)), 3 => (0..3usize).prop_map(Some), 1 => Just(None)];
 	(
 		(0..20usize, 0..4u32, kind(), prop::bool::weighted(0.8)),
 		amount,
@@ -142,11 +155,17 @@ fn claim() -> impl Strategy<Value = Claim> {
 		})
 }
 
-/// Windows short enough for captures to be remembered one by one.
+/// Windows short enough for captures to be remembered one by one, and others.
 fn cap() -> impl Strategy<Value = Option<Cap>> {
+	let window = prop_oneof![4 => 0..8u32, 3 => 8..60u32, 1 => Just(2 * MIN_GRACE)];
 	prop::option::of(
-		(0..50u128, 0..8u32).prop_map(|(per_window, window)| Cap { per_window, window }),
+		(0..50u128, window).prop_map(|(per_window, window)| Cap { per_window, window }),
 	)
+}
+
+/// Mostly small, and sometimes what the guard refuses.
+fn spend(most: Balance) -> impl Strategy<Value = Balance> {
+	prop_oneof![20 => 0..most, 1 => Just(GUARDED)]
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
@@ -162,21 +181,25 @@ pub fn op() -> impl Strategy<Value = Op> {
 	];
 	let few_caps = || prop_oneof![2 => Just(None), 1 => cap()];
 	prop_oneof![
-		4 => (0..3usize, payee(), 0..2usize, 0..200u128, grace, lanes, few_caps()).prop_map(
-			|(payer, payee, asset, deposit, grace, lanes, cap)| {
-				Op::Open { payer, payee, asset, deposit, grace, lanes, cap }
-			}
-		),
-		1 => (0..3usize, payee(), 0..200u128, prop_oneof![4 => Just(0u64), 1 => Just(1)], -1..3i8,
+		4 => (0..3usize, payee(), 0..2usize, spend(200), 0..3usize, grace, lanes, few_caps())
+			.prop_map(|(payer, payee, asset, deposit, key, grace, lanes, cap)| {
+				Op::Open { payer, payee, asset, deposit, key, grace, lanes, cap }
+			}),
+		1 => (0..3usize, payee(), spend(200), prop_oneof![4 => Just(0u64), 1 => Just(1)], -1..3i8,
 			prop::bool::weighted(0.1))
 			.prop_map(|(payer, payee, deposit, nonce, valid_for, forged)| {
 				Op::OpenAuthorized { payer, payee, deposit, nonce, valid_for, forged }
 			}),
-		1 => (by(), channel(), 0..50u128)
+		1 => (by(), channel(), spend(50))
 			.prop_map(|(by, channel, amount)| Op::TopUp { by, channel, amount }),
-		8 => (by(), prop::collection::vec(claim(), 0..6), prop::bool::weighted(0.25))
-			.prop_map(|(by, claims, all)| Op::Settle { by, claims, all }),
-		1 => (by(), channel(), 0..2usize)
+		8 => (by(), prop::collection::vec(claim(), 0..6), prop::bool::weighted(0.25),
+			prop::bool::weighted(0.9))
+			.prop_map(|(by, claims, all, sorted)| Op::Settle { by, claims, all, sorted }),
+		1 => (0..3usize, any::<bool>())
+			.prop_map(|(who, inactive)| Op::SetInactive { who, inactive }),
+		1 => (0..EVERYONE.len(), prop::sample::select(vec![10u128, 60, 115, 155, 1_000, 1_000]))
+			.prop_map(|(who, amount)| Op::SetNative { who, amount }),
+		1 => (by(), channel(), 0..3usize)
 			.prop_map(|(by, channel, key)| Op::RotateKey { by, channel, key }),
 		2 => (by(), channel(), cap()).prop_map(|(by, channel, cap)| Op::SetCap { by, channel, cap }),
 		1 => (by(), channel(), 0..4u32)
