@@ -228,6 +228,8 @@ struct Inner {
 	/// How often ticks were taken back; changes under the machine's lock.
 	taken_back: AtomicU64,
 	flushing: AsyncMutex<Flushing>,
+	/// One agreement to a close at a time: one that fails must not take back another.
+	agreeing: AsyncMutex<()>,
 	/// Whether the last flush of ticks has failed.
 	disk_failed: AtomicBool,
 	/// Of known channels only.
@@ -311,6 +313,7 @@ impl Payee {
 			batches: AtomicU64::new(0),
 			taken_back: AtomicU64::new(0),
 			flushing: AsyncMutex::default(),
+			agreeing: AsyncMutex::default(),
 			disk_failed: AtomicBool::new(false),
 			checks: Mutex::default(),
 			absent: Mutex::default(),

@@ -29,14 +29,24 @@ impl Payee {
 		if self.lookup(id).await?.is_none() {
 			return Ok(Err(Rejection::UnknownChannel));
 		}
+		let _one = self.0.agreeing.lock().await;
 		self.flush_all().await?;
 		let expires = self.best_block().saturating_add(blocks.min(MAX_CONSENT));
-		let total = match self.machine_mut().consent(id, expires) {
+		let (before, total) = {
+			let mut machine = self.machine_mut();
+			(machine.consented(id), machine.consent(id, expires))
+		};
+		let total = match total {
 			Ok(total) => total.ok_or(PayeeError::Busy)?,
 			Err(rejection) => return Ok(Err(rejection)),
 		};
 		let row = ConsentRow::V1 { until: expires };
-		self.0.committer.commit(vec![Write::put(Table::Consents, id, &row)]).await?;
+		let kept = self.0.committer.commit(vec![Write::put(Table::Consents, id, &row)]).await;
+		if let Err(error) = kept {
+			// Nobody has it, so it need not keep the channel shut.
+			self.machine_mut().take_back_consent(id, expires, before);
+			return Err(error.into());
+		}
 		let consent = CloseConsent { channel: *id, total, expires };
 		Ok(Ok(SignedConsent::sign(consent, key, &self.domain())))
 	}

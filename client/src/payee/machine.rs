@@ -386,6 +386,24 @@ impl Machine {
 		Ok(Some(own.fold(facts.info.paid(), Balance::saturating_add)))
 	}
 
+	/// Last block in which a close that was agreed to can be made.
+	pub fn consented(&self, id: &ChannelId) -> Option<BlockNumber> {
+		self.channels.get(id)?.consent
+	}
+
+	/// The agreement up to `until` has not left the payee: what holds is the one before it.
+	pub fn take_back_consent(
+		&mut self,
+		id: &ChannelId,
+		until: BlockNumber,
+		before: Option<BlockNumber>,
+	) {
+		if let Some(channel) = self.channels.get_mut(id).filter(|one| one.consent == Some(until)) {
+			channel.consent = before;
+			channel.update();
+		}
+	}
+
 	/// The lanes of a channel on which something was accepted.
 	pub fn lanes(&self, id: &ChannelId) -> Vec<LaneKey> {
 		let lanes = self.channels.get(id).into_iter().flat_map(|channel| &channel.lanes);

@@ -238,6 +238,9 @@ async fn nothing_should_be_agreed_to_that_was_not_written_down() {
 	payee.accept(&sign(40), 10, [0; 32]).await.unwrap();
 	store.fail.store(true, Ordering::SeqCst);
 	assert!(payee.consent(&ID, 20, &account()).await.is_err());
+	store.fail.store(false, Ordering::SeqCst);
+	// And what nobody has does not keep the channel shut.
+	assert!(matches!(payee.accept(&sign(50), 10, [0; 32]).await.unwrap(), Accepted::Fresh(_)));
 }
 
 #[tokio::test]
