@@ -23,17 +23,19 @@ fn tests(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 fn tests_of(source: &str, names: &mut BTreeSet<String>) {
-	let mut is_test = false;
+	let (mut is_test, mut ignored) = (false, false);
 	for line in source.lines().map(str::trim) {
 		let starts = |with: &str| line.starts_with(with);
 		if starts("#[test]") || starts("#[tokio::test") {
 			is_test = true;
+		} else if starts("#[ignore") {
+			ignored = true;
 		} else if let Some(rest) = line.strip_prefix("async fn ").or(line.strip_prefix("fn ")) {
-			let name = rest.split(['(', '<']).next().filter(|_| is_test);
+			let name = rest.split(['(', '<']).next().filter(|_| is_test && !ignored);
 			names.extend(name.map(str::to_owned));
-			is_test = false;
+			(is_test, ignored) = (false, false);
 		} else if !starts("#[") && !starts("//") {
-			is_test = false;
+			(is_test, ignored) = (false, false);
 		}
 	}
 }
@@ -93,13 +95,16 @@ fn only_tests_should_count_as_tests() {
 	let source = "
 		fn helper() {}
 		#[test]
-		#[ignore]
+		#[allow(dead_code)]
 		/// Says what.
 		fn a_test() {
 			fn inner() {}
 		}
 		#[tokio::test(flavor = \"multi_thread\")]
 		async fn another() {}
+		#[test]
+		#[ignore]
+		fn not_run() {}
 		#[cfg(test)]
 		fn not_one() {}
 	";
