@@ -9,6 +9,7 @@ mod memory;
 mod redb;
 
 pub(crate) use self::anchor::Anchor;
+pub(crate) use self::committer::patience;
 pub use self::committer::Committer;
 pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;

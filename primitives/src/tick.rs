@@ -30,14 +30,20 @@ pub type Tick = [u8; 32];
 
 const MARK: u8 = 0x54;
 
-/// The value before `tick`, which is the one at `index`.
-pub fn hash(prefix: &Prefix, index: u32, tick: &Tick) -> Tick {
+/// What is hashed to get from `tick`, which is the one at `index`, to the value before it.
+#[inline]
+pub fn preimage(prefix: &Prefix, index: u32, tick: &Tick) -> [u8; 53] {
 	let mut bytes = [0u8; 53];
 	bytes[0] = MARK;
 	bytes[1..17].copy_from_slice(prefix);
 	bytes[17..21].copy_from_slice(&index.to_le_bytes());
 	bytes[21..53].copy_from_slice(tick);
-	blake2_256(&bytes)
+	bytes
+}
+
+/// The value before `tick`, which is the one at `index`.
+pub fn hash(prefix: &Prefix, index: u32, tick: &Tick) -> Tick {
+	blake2_256(&preimage(prefix, index, tick))
 }
 
 /// The value at `to` of the chain whose value at `from` is `tick`: `from − to` hashes. `tick` itself

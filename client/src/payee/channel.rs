@@ -5,8 +5,8 @@ use super::{
 	rules::{Record, Rejection, Rules},
 	ticks::{Pending, Session},
 };
-use std::collections::{BTreeMap, HashMap};
-use stoa_primitives::{tick::Tick, Balance, BlockNumber};
+use std::collections::HashMap;
+use stoa_primitives::{channel::MAX_LANES, tick::Tick, Balance, BlockNumber};
 
 /// What is known of one lane.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,44 @@ impl Lane {
 	}
 }
 
+/// The lanes of a channel that have ever been used, by number. Each is boxed, so that finding one among many
+/// touches little memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lanes(Vec<Option<Box<Lane>>>);
+
+impl Lanes {
+	fn place(lane: u32) -> Option<usize> {
+		usize::try_from(lane).ok().filter(|place| *place < usize::from(MAX_LANES))
+	}
+
+	pub(super) fn get(&self, lane: u32) -> Option<&Lane> {
+		self.0.get(Self::place(lane)?)?.as_deref()
+	}
+
+	pub(super) fn get_mut(&mut self, lane: u32) -> Option<&mut Lane> {
+		self.0.get_mut(Self::place(lane)?)?.as_deref_mut()
+	}
+
+	/// The lane, as one that was never used unless it was; `None` when no channel has so many.
+	pub(super) fn open(&mut self, lane: u32) -> Option<&mut Lane> {
+		let place = Self::place(lane)?;
+		if self.0.len() <= place {
+			self.0.resize_with(place.saturating_add(1), || None);
+		}
+		Some(self.0.get_mut(place)?.get_or_insert_default())
+	}
+
+	/// In ascending order, each with its number.
+	pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Lane)> {
+		(0u32..).zip(&self.0).filter_map(|(lane, state)| Some((lane, state.as_deref()?)))
+	}
+
+	/// In ascending order.
+	pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+		self.0.iter_mut().filter_map(|state| state.as_deref_mut())
+	}
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Channel {
 	/// `None` until synced, and after the channel has ended.
@@ -51,8 +89,7 @@ pub(super) struct Channel {
 	pub ended: bool,
 	/// Last block in which a close that was agreed to can be made.
 	pub consent: Option<BlockNumber>,
-	/// Boxed, so that finding one among many touches little memory.
-	pub lanes: BTreeMap<u32, Box<Lane>>,
+	pub lanes: Lanes,
 	/// The roots of commitments that have paid, and what tells their commitments apart.
 	pub roots: HashMap<Tick, [u8; 32]>,
 	/// What all lanes together have taken up of the deposit: of each its floor, or what it is held for.
@@ -70,13 +107,13 @@ impl Channel {
 
 	/// What was accepted or settled on a lane, whichever is more.
 	pub(super) fn floor(&self, lane: u32) -> Balance {
-		self.lanes.get(&lane).map_or(0, |lane| lane.accepted()).max(self.settled(lane))
+		self.lanes.get(lane).map_or(0, |lane| lane.accepted()).max(self.settled(lane))
 	}
 
 	/// What a lane has taken up of the deposit: its floor, or what it is held for. Calls under way at the
 	/// same time on other lanes must leave room for it.
 	fn taken(&self, lane: u32) -> Balance {
-		let held = self.lanes.get(&lane).and_then(|lane| lane.held);
+		let held = self.lanes.get(lane).and_then(|lane| lane.held);
 		self.floor(lane).max(held.unwrap_or(0))
 	}
 
@@ -91,9 +128,10 @@ impl Channel {
 
 	/// Brings what is derived up to date after a change. Floors are within the deposit, so their sum is.
 	pub(super) fn update(&mut self) {
-		let own = self.lanes.keys().map(|lane| self.taken(*lane));
+		let own = self.lanes.iter().map(|(lane, _)| self.taken(lane));
 		let paid = self.facts.iter().flat_map(|facts| (0u32..).zip(&facts.info.lane_settled));
-		let others = paid.filter(|(lane, _)| !self.lanes.contains_key(lane)).map(|(_, paid)| *paid);
+		let others =
+			paid.filter(|(lane, _)| self.lanes.get(*lane).is_none()).map(|(_, paid)| *paid);
 		self.total = own.chain(others).fold(0, Balance::saturating_add);
 		self.limit = None;
 		for session in self.lanes.values_mut().filter_map(|lane| lane.session.as_mut()) {
@@ -157,7 +195,7 @@ impl Channel {
 
 	/// That a payment allows less than `required`, with what proves the floor.
 	pub(super) fn insufficient(&self, lane: u32, required: Balance, amount: Balance) -> Rejection {
-		let row = self.lanes.get(&lane).and_then(|lane| lane.record.as_ref());
+		let row = self.lanes.get(lane).and_then(|lane| lane.record.as_ref());
 		Rejection::Insufficient {
 			required,
 			shortfall: required.saturating_sub(amount),

@@ -44,7 +44,7 @@ impl Losses {
 		if channel.facts.is_some() {
 			let owed = channel.owed().map(|(_, _, amount)| amount);
 			self.units = owed.fold(self.units, Balance::saturating_add);
-		} else if channel.lanes.values().any(|lane| lane.record.is_some()) {
+		} else if channel.lanes.iter().any(|(_, lane)| lane.record.is_some()) {
 			self.unread = self.unread.saturating_add(1);
 		}
 	}
@@ -54,7 +54,7 @@ impl Channel {
 	/// What each lane has earned and not been paid, in ascending order of lanes.
 	pub(super) fn owed(&self) -> impl Iterator<Item = (u32, &Record, Balance)> {
 		let rows =
-			self.lanes.iter().filter_map(|(lane, state)| Some((*lane, state.record.as_ref()?)));
+			self.lanes.iter().filter_map(|(lane, state)| Some((lane, state.record.as_ref()?)));
 		rows.map(|(lane, row)| (lane, row, row.earned.saturating_sub(self.settled(lane))))
 			.filter(|(_, _, amount)| *amount > 0)
 	}
@@ -130,7 +130,7 @@ impl Machine {
 		let mut sums = (0usize, 0u64, 0 as Balance);
 		for channel in self.channels.values() {
 			let mut rows =
-				channel.lanes.values().filter_map(|lane| lane.record.as_ref()).peekable();
+				channel.lanes.iter().filter_map(|(_, lane)| lane.record.as_ref()).peekable();
 			if rows.peek().is_some() {
 				sums.0 = sums.0.saturating_add(1);
 			}

@@ -2,7 +2,8 @@
 //!
 //! [`Payee::accept_ticks`] waits for nothing. What it accepts may be served once [`Payee::flush`] has
 //! returned for its ticket, or at once within [`PayeeConfig::max_unflushed`](super::PayeeConfig). While
-//! one flush runs the next batches gather, and one flush makes all of them durable.
+//! one flush runs the next batches gather, and one flush makes all of them durable. Under load a flush waits
+//! for others that are on their way, so that the disk's work is shared by more ticks.
 
 use super::{
 	machine::Machine,
@@ -12,10 +13,10 @@ use super::{
 	Payee, PayeeError, Rejection, MAX_FLUSHES,
 };
 use crate::{
-	store::{Table, Write},
+	store::{patience, Table, Write},
 	ticks::SignedCommit,
 };
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::Instant;
 
 /// What was made durable.
@@ -23,6 +24,8 @@ use tokio::time::Instant;
 pub(super) struct Flushing {
 	/// The batches up to this one.
 	done: u64,
+	/// When the last flush has ended, and how long it took.
+	last: Option<(Instant, Duration)>,
 }
 
 /// A batch of ticks that were accepted.
@@ -118,6 +121,9 @@ impl Payee {
 	/// [`PayeeError::TakenBack`], [`PayeeError::Store`]; then nothing may be served for them.
 	pub async fn flush(&self, ticket: &TickTicket) -> Result<(), PayeeError> {
 		let mut flushing = self.0.flushing.lock().await;
+		if flushing.done < ticket.batch {
+			self.gather(&flushing).await;
+		}
 		let (flush, upto) = {
 			let machine = self.machine();
 			if self.0.taken_back.load(Ordering::Relaxed) != ticket.taken_back {
@@ -130,6 +136,7 @@ impl Payee {
 		};
 		let writes = self.writes(&flush);
 		if !writes.is_empty() {
+			let start = Instant::now();
 			if let Err(error) = self.0.committer.commit(writes).await {
 				let mut machine = self.machine_mut();
 				machine.revert();
@@ -139,9 +146,24 @@ impl Payee {
 			}
 			self.machine_mut().flushed(flush);
 			self.0.disk_failed.store(false, Ordering::Relaxed);
+			flushing.last = Some((Instant::now(), start.elapsed()));
 		}
 		flushing.done = upto;
 		Ok(())
+	}
+
+	/// Waits as long as each time that the tasks which are ready have run there are more ticks, and not
+	/// longer than [`patience`] allows: not at all where nobody else pays.
+	async fn gather(&self, flushing: &Flushing) {
+		let Some((end, took)) = flushing.last else { return };
+		let accepted = || self.0.batches.load(Ordering::Relaxed);
+		while end.elapsed() < patience(took) {
+			let before = accepted();
+			tokio::task::yield_now().await;
+			if accepted() == before {
+				break;
+			}
+		}
 	}
 
 	/// Makes all ticks durable that were accepted so far.

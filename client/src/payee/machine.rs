@@ -77,7 +77,8 @@ impl Machine {
 		let at = record.proof.lane();
 		let channel = self.channels.entry(at.channel).or_default();
 		channel.seen = channel.seen.max(seen);
-		let lane = channel.lanes.entry(at.lane).or_default();
+		// No channel has a lane that cannot be opened.
+		let Some(lane) = channel.lanes.open(at.lane) else { return };
 		if let (Allowance::Ticks(ticks), Some(key)) = (&record.proof, record.key) {
 			lane.session = Some(Session::resumed(ticks, key));
 		}
@@ -163,7 +164,7 @@ impl Machine {
 
 	/// What was accepted on a lane, durably.
 	pub fn record(&self, at: &LaneKey) -> Option<&Record> {
-		self.channels.get(&at.channel)?.lanes.get(&at.lane)?.record.as_ref()
+		self.channels.get(&at.channel)?.lanes.get(at.lane)?.record.as_ref()
 	}
 
 	/// All channels that are known.
@@ -237,7 +238,7 @@ impl Machine {
 			Err(rejection) => return Weighed::Settled(Assessment::Rejected(rejection)),
 		};
 		let mut keys: Vec<Key> = facts.keys().copied().collect();
-		let row = channel.lanes.get(&voucher.lane).and_then(|lane| lane.record.as_ref());
+		let row = channel.lanes.get(voucher.lane).and_then(|lane| lane.record.as_ref());
 		// An answer that was paid for is owed even when the channel is closing by now.
 		if let Some((row, known)) = row.and_then(|row| Some((row, row.proof.voucher()?))) {
 			if known.voucher == *voucher {
@@ -295,7 +296,7 @@ impl Machine {
 			return Err(channel.insufficient(voucher.lane, required, voucher.cumulative));
 		}
 		channel.room(facts, voucher.lane, voucher.cumulative, now)?;
-		let lane = channel.lanes.get(&voucher.lane);
+		let lane = channel.lanes.get(voucher.lane);
 		let (earned, count) = lane.map_or((0, 0), |lane| lane.earned());
 		let earned = earned
 			.max(channel.settled(voucher.lane))
@@ -312,7 +313,7 @@ impl Machine {
 	pub fn hold(&mut self, at: &LaneKey, amount: Balance) -> bool {
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return false };
 		channel.change_lane(at.lane, |channel| {
-			let lane = channel.lanes.entry(at.lane).or_default();
+			let Some(lane) = channel.lanes.open(at.lane) else { return false };
 			let free = lane.held.is_none() && lane.pending.is_none();
 			if free {
 				lane.held = Some(amount);
@@ -325,7 +326,7 @@ impl Machine {
 	pub fn release(&mut self, at: &LaneKey) {
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return };
 		channel.change_lane(at.lane, |channel| {
-			if let Some(lane) = channel.lanes.get_mut(&at.lane) {
+			if let Some(lane) = channel.lanes.get_mut(at.lane) {
 				lane.held = None;
 			}
 		});
@@ -341,9 +342,9 @@ impl Machine {
 			return false;
 		}
 		channel.change_lane(at.lane, |channel| {
-			channel.lanes.entry(at.lane).or_default().record = Some(record);
-		});
-		true
+			let lane = channel.lanes.open(at.lane);
+			lane.map(|lane| lane.record = Some(record)).is_some()
+		})
 	}
 
 	/// Raises what the chain has settled on a lane, as seen at block `now`.
@@ -373,7 +374,7 @@ impl Machine {
 			return Ok(None);
 		}
 		let Some(channel) = self.channels.get_mut(id) else { return Ok(None) };
-		if channel.lanes.values().any(|lane| lane.held.is_some() || lane.pending.is_some()) {
+		if channel.lanes.iter().any(|(_, lane)| lane.held.is_some() || lane.pending.is_some()) {
 			return Ok(None);
 		}
 		channel.consent = channel.consent.max(Some(until));
@@ -382,7 +383,7 @@ impl Machine {
 		let own = channel
 			.lanes
 			.iter()
-			.map(|(lane, row)| row.earned().0.saturating_sub(facts.info.settled_on(*lane)));
+			.map(|(lane, row)| row.earned().0.saturating_sub(facts.info.settled_on(lane)));
 		Ok(Some(own.fold(facts.info.paid(), Balance::saturating_add)))
 	}
 
@@ -406,10 +407,10 @@ impl Machine {
 
 	/// The lanes of a channel on which something was accepted.
 	pub fn lanes(&self, id: &ChannelId) -> Vec<LaneKey> {
-		let lanes = self.channels.get(id).into_iter().flat_map(|channel| &channel.lanes);
+		let lanes = self.channels.get(id).into_iter().flat_map(|channel| channel.lanes.iter());
 		lanes
 			.filter(|(_, lane)| lane.record.is_some())
-			.map(|(lane, _)| LaneKey { channel: *id, lane: *lane })
+			.map(|(lane, _)| LaneKey { channel: *id, lane })
 			.collect()
 	}
 

@@ -42,9 +42,9 @@ impl Channel {
 		if self.ended {
 			return;
 		}
-		for (lane, state) in &self.lanes {
+		for (lane, state) in self.lanes.iter() {
 			let Some(row) = &state.record else { continue };
-			let amount = row.earned.saturating_sub(self.settled(*lane));
+			let amount = row.earned.saturating_sub(self.settled(lane));
 			if amount > 0 {
 				let (item, valid_until) = (row.proof.to_item(row.earned), row.proof.valid_until());
 				let ends = self.facts.as_ref().and_then(|facts| facts.closing);

@@ -6,8 +6,12 @@ use crate::{
 	store::{Store, StoreError, Table},
 	voucher::{LaneKey, SignedVoucher},
 };
-use codec::{Decode, Encode};
-use stoa_primitives::{channel::ChannelId, tick::Tick, Balance, BlockNumber};
+use codec::{Decode, DecodeAll, Encode};
+use stoa_primitives::{
+	channel::{ChannelId, MAX_LANES},
+	tick::Tick,
+	Balance, BlockNumber,
+};
 
 /// A record of the first versions: vouchers only, without the key.
 #[derive(Clone, Debug, Decode, Encode)]
@@ -70,7 +74,7 @@ pub(super) fn root_key(id: &ChannelId, root: &Tick) -> [u8; 64] {
 
 fn rows<T: Decode>(store: &dyn Store, table: Table) -> Result<Vec<(Vec<u8>, T)>, StoreError> {
 	let decode = |(key, value): (Vec<u8>, Vec<u8>)| {
-		let row = T::decode(&mut value.as_slice()).map_err(|_| StoreError::Malformed(table))?;
+		let row = T::decode_all(&mut value.as_slice()).map_err(|_| StoreError::Malformed(table))?;
 		Ok((key, row))
 	};
 	store.scan(table)?.into_iter().map(decode).collect()
@@ -84,7 +88,8 @@ pub(super) fn records(store: &dyn Store) -> Result<Vec<(Record, Option<BlockNumb
 			Row::V2 { record, seen } => (record.into(), seen),
 			Row::V3 { record, seen } => (record, seen),
 		};
-		match LaneKey::from_bytes(&key) == Some(record.proof.lane()) {
+		let at = record.proof.lane();
+		match LaneKey::from_bytes(&key) == Some(at) && at.lane < u32::from(MAX_LANES) {
 			true => Ok((record, seen)),
 			false => Err(StoreError::Malformed(Table::Payee)),
 		}

@@ -23,13 +23,13 @@ use super::{
 };
 use crate::{
 	allowance::Allowance,
-	ticks::{SignedCommit, SignedTicks},
+	ticks::{images, SignedCommit, SignedTicks, GROUP},
 	voucher::LaneKey,
 };
 use stoa_primitives::{
 	channel::ChannelId,
 	keys::Key,
-	tick::{walk, Tick},
+	tick::{preimage, walk, Tick},
 	Balance, BlockNumber,
 };
 
@@ -223,7 +223,7 @@ impl Machine {
 		facts.check_key(key, now, self.rules.settle_horizon)?;
 		let known = channel.is_known(signed, self);
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return Ok(false) };
-		let lane = channel.lanes.entry(at.lane).or_default();
+		let Some(lane) = channel.lanes.open(at.lane) else { return Ok(false) };
 		if lane.session.as_ref().is_some_and(|session| session.signed.commit == signed.commit) {
 			return Ok(true);
 		}
@@ -250,16 +250,19 @@ impl Machine {
 				verdicts.extend(run.iter().map(|_| TickVerdict::NotSynced));
 				continue;
 			};
-			for payment in run {
-				verdicts.push(match channel.accept_tick(payment, &self.rules, now) {
-					Ok((verdict, dirty)) => {
-						if dirty {
-							self.dirty.push(payment.at);
-						}
-						verdict
-					},
-					Err(rejection) => TickVerdict::Rejected(Box::new(rejection)),
-				});
+			for group in run.chunks(GROUP) {
+				let images = channel.images(group);
+				for (payment, image) in group.iter().zip(&images) {
+					verdicts.push(match channel.accept_tick(payment, image, &self.rules, now) {
+						Ok((verdict, dirty)) => {
+							if dirty {
+								self.dirty.push(payment.at);
+							}
+							verdict
+						},
+						Err(rejection) => TickVerdict::Rejected(Box::new(rejection)),
+					});
+				}
 			}
 		}
 	}
@@ -273,7 +276,7 @@ impl Machine {
 
 	/// Whether ticks are accepted on a lane that are not durable.
 	pub fn is_dirty(&self, at: &LaneKey) -> bool {
-		let lane = self.channels.get(&at.channel).and_then(|channel| channel.lanes.get(&at.lane));
+		let lane = self.channels.get(&at.channel).and_then(|channel| channel.lanes.get(at.lane));
 		lane.is_some_and(|lane| lane.pending.is_some())
 	}
 
@@ -281,7 +284,7 @@ impl Machine {
 	/// before it flushes.
 	pub fn unflushed(&self) -> Balance {
 		self.dirty.iter().fold(0, |sum: Balance, at| {
-			let lane = self.channels.get(&at.channel).and_then(|one| one.lanes.get(&at.lane));
+			let lane = self.channels.get(&at.channel).and_then(|one| one.lanes.get(at.lane));
 			let durable = |lane: &Lane| lane.record.as_ref().map_or(0, |row| row.earned);
 			let more = lane.map_or(0, |lane| lane.earned().0.saturating_sub(durable(lane)));
 			sum.saturating_add(more)
@@ -292,7 +295,7 @@ impl Machine {
 	pub fn to_flush(&self) -> TickFlush {
 		let mut flush = TickFlush::default();
 		for at in &self.dirty {
-			let lane = self.channels.get(&at.channel).and_then(|one| one.lanes.get(&at.lane));
+			let lane = self.channels.get(&at.channel).and_then(|one| one.lanes.get(at.lane));
 			let Some((session, pending)) =
 				lane.and_then(|lane| Some((lane.session.as_ref()?, lane.pending.as_ref()?)))
 			else {
@@ -323,7 +326,7 @@ impl Machine {
 		for record in flush.records {
 			let at = record.proof.lane();
 			let Some(channel) = self.channels.get_mut(&at.channel) else { continue };
-			let Some(lane) = channel.lanes.get_mut(&at.lane) else { continue };
+			let Some(lane) = channel.lanes.get_mut(at.lane) else { continue };
 			if let Allowance::Ticks(ticks) = &record.proof {
 				if let Some(session) = &mut lane.session {
 					session.durable = (ticks.index, ticks.tick);
@@ -339,7 +342,7 @@ impl Machine {
 		}
 		let channels = &self.channels;
 		self.dirty.retain(|at| {
-			let lane = channels.get(&at.channel).and_then(|one| one.lanes.get(&at.lane));
+			let lane = channels.get(&at.channel).and_then(|one| one.lanes.get(at.lane));
 			lane.is_some_and(|lane| lane.pending.is_some())
 		});
 	}
@@ -348,7 +351,7 @@ impl Machine {
 	pub fn revert(&mut self) {
 		for at in std::mem::take(&mut self.dirty) {
 			let Some(channel) = self.channels.get_mut(&at.channel) else { continue };
-			if let Some(lane) = channel.lanes.get_mut(&at.lane) {
+			if let Some(lane) = channel.lanes.get_mut(at.lane) {
 				lane.pending = None;
 				if let Some(session) = &mut lane.session {
 					(session.index, session.tick) = session.durable;
@@ -379,7 +382,7 @@ impl Channel {
 	fn uses_root(&self, signed: &SignedCommit) -> bool {
 		let root = &signed.commit.root;
 		self.roots.contains_key(root)
-			|| self.lanes.values().filter_map(|lane| lane.session.as_ref()).any(|session| {
+			|| self.lanes.iter().filter_map(|(_, lane)| lane.session.as_ref()).any(|session| {
 				session.signed.commit.root == *root && session.signed.commit != signed.commit
 			})
 	}
@@ -414,30 +417,46 @@ impl Channel {
 		facts.check_key(&session.key, now, rules.settle_horizon)
 	}
 
-	/// Accepts one tick. The second part of the verdict is whether the lane has become dirty.
+	/// The value before each of up to [`GROUP`] ticks, whether they are good or not.
+	fn images(&self, payments: &[TickPayment]) -> [Tick; GROUP] {
+		let mut preimages = [[0; 53]; GROUP];
+		for (bytes, payment) in preimages.iter_mut().zip(payments) {
+			let session = self.lanes.get(payment.at.lane).and_then(|lane| lane.session.as_ref());
+			if let Some(session) = session {
+				*bytes = preimage(&session.signed.commit.prefix, payment.index, &payment.tick);
+			}
+		}
+		images(&preimages)
+	}
+
+	/// Accepts one tick, whose value hashes to `image`. The second part of the verdict is whether the lane has
+	/// become dirty.
 	fn accept_tick(
 		&mut self,
 		payment: &TickPayment,
+		image: &Tick,
 		rules: &Rules,
 		now: BlockNumber,
 	) -> Result<(TickVerdict, bool), Rejection> {
 		let limit = self.limit(now);
-		let lane = self.lanes.get(&payment.at.lane).ok_or(Rejection::NoCommitment)?;
+		let lane = self.lanes.get(payment.at.lane).ok_or(Rejection::NoCommitment)?;
 		let session = lane.session.as_ref().ok_or(Rejection::NoCommitment)?;
-		match self.judge_tick(lane, session, payment, rules, now, limit)? {
+		match self.judge_tick(lane, session, payment, image, rules, now, limit)? {
 			Judged::Good(step) => Ok((TickVerdict::Fresh, self.take_tick(payment, step, now)?)),
 			Judged::Replay { same_request } => Ok((TickVerdict::Replay { same_request }, false)),
 			Judged::Busy => Ok((TickVerdict::Busy, false)),
 		}
 	}
 
-	/// What a tick of `session` does to its lane. `limit` is that of [`Channel::limit`].
+	/// What a tick of `session`, whose value hashes to `image`, does to its lane. `limit` is that of
+	/// [`Channel::limit`].
 	#[inline]
 	fn judge_tick(
 		&self,
 		lane: &Lane,
 		session: &Session,
 		payment: &TickPayment,
+		image: &Tick,
 		rules: &Rules,
 		now: BlockNumber,
 		limit: Balance,
@@ -475,7 +494,9 @@ impl Channel {
 				return Err(Rejection::TickTooFar { last });
 			}
 		}
-		if walk(&signed.commit.prefix, index, session.index, tick) != session.tick {
+		// `index` is above the session's, so at least 1.
+		let before = index.saturating_sub(1);
+		if walk(&signed.commit.prefix, before, session.index, *image) != session.tick {
 			return Err(Rejection::BadTick);
 		}
 		if lane.held.is_some() {
@@ -509,7 +530,7 @@ impl Channel {
 	) -> Result<bool, Rejection> {
 		let TickPayment { at, index, tick, request, .. } = *payment;
 		let Step { amount, earned, count, total } = step;
-		let lane = self.lanes.get_mut(&at.lane).ok_or(Rejection::NoCommitment)?;
+		let lane = self.lanes.get_mut(at.lane).ok_or(Rejection::NoCommitment)?;
 		let session = lane.session.as_mut().ok_or(Rejection::NoCommitment)?;
 		(session.index, session.tick, session.good_at) = (index, tick, Some(now));
 		let dirty = lane.pending.is_none();

@@ -12,12 +12,14 @@ use crate::{
 	ticks::TickChain,
 	voucher::{LaneKey, SignedVoucher},
 };
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
 use std::{
 	collections::{HashMap, HashSet},
 	sync::Arc,
 };
-use stoa_primitives::{channel::ChannelId, keys::Key, AccountId, AssetId, Balance, BlockNumber};
+use stoa_primitives::{
+	channel::ChannelId, keys::Key, tick::MAX_TICKS, AccountId, AssetId, Balance, BlockNumber,
+};
 
 /// A channel, as it is stored.
 #[derive(Clone, Debug, Decode, Encode)]
@@ -209,15 +211,21 @@ impl Book {
 		for (key, value) in store.scan(Table::Channels)? {
 			let malformed = || StoreError::Malformed(Table::Channels);
 			let id = ChannelId::try_from(key.as_slice()).map_err(|_| malformed())?;
-			let row = ChannelRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
+			let row = ChannelRow::decode_all(&mut value.as_slice()).map_err(|_| malformed())?;
 			book.channels.insert(id, Channel::new(&row, id));
 		}
 		for (key, value) in store.scan(Table::Payer)? {
 			let malformed = || StoreError::Malformed(Table::Payer);
 			let lane = LaneKey::from_bytes(&key).ok_or_else(malformed)?;
-			let row = LaneRow::decode(&mut value.as_slice()).map_err(|_| malformed())?;
+			let row = LaneRow::decode_all(&mut value.as_slice()).map_err(|_| malformed())?;
+			let state = row.state();
+			// Walked whenever the chain is needed; none that was made here is longer.
+			let commit = state.commitment.as_ref().map(|commitment| commitment.signed.commit);
+			if commit.is_some_and(|commit| commit.count > MAX_TICKS) {
+				return Err(malformed());
+			}
 			if let Some(channel) = book.channels.get_mut(&lane.channel) {
-				channel.lanes.insert(lane.lane, row.state());
+				channel.lanes.insert(lane.lane, state);
 			}
 		}
 		Ok(book)

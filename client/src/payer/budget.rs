@@ -6,7 +6,7 @@
 
 use super::machine::{Budgets, Signed};
 use crate::store::{Store, StoreError, Table, Write};
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
 use std::{collections::BTreeMap, time::Duration};
 use stoa_primitives::{AccountId, AssetId, Balance};
 
@@ -75,9 +75,9 @@ impl Spendings {
 		let mut out = Self::default();
 		for (key, value) in store.scan(Table::Spent)? {
 			let malformed = |_| StoreError::Malformed(Table::Spent);
-			let key = <(AccountId, AssetId)>::decode(&mut key.as_slice()).map_err(malformed)?;
+			let key = <(AccountId, AssetId)>::decode_all(&mut key.as_slice()).map_err(malformed)?;
 			let SpendingRow::V1(row) =
-				SpendingRow::decode(&mut value.as_slice()).map_err(malformed)?;
+				SpendingRow::decode_all(&mut value.as_slice()).map_err(malformed)?;
 			let all = out.assets.entry(key.1.clone()).or_default();
 			all.0.extend(row.0.iter().copied());
 			out.payees.insert(key, row);

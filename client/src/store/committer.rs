@@ -1,11 +1,23 @@
 //! Group commit: many callers, one flush.
 
 use super::{Store, StoreError, Write};
-use std::{future::Future, sync::Arc, thread::JoinHandle};
+use std::{
+	future::Future,
+	sync::Arc,
+	thread::{yield_now, JoinHandle},
+	time::{Duration, Instant},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests one flush may carry.
 const MAX_GROUP: usize = 1_024;
+
+/// For how long a flush may wait for more to write, counted from the end of the last one, which took `took`:
+/// three times as long, so that who is busy without end spends a quarter of the time on the disk, and never
+/// so long that somebody who waits for an answer would notice.
+pub(crate) fn patience(took: Duration) -> Duration {
+	took.saturating_mul(3).min(Duration::from_millis(20))
+}
 
 struct Request {
 	writes: Vec<Write>,
@@ -13,7 +25,8 @@ struct Request {
 }
 
 /// Collects what concurrent callers want to write and commits it together, so that the cost of a
-/// flush is shared: while one flush runs, the next group gathers.
+/// flush is shared: while one flush runs, the next group gathers. Where callers and writer share a core, the
+/// next flush also waits as long as each time that the callers have run there are more requests.
 ///
 /// The order of requests is kept. If a group fails, every request in it fails. The writer is a
 /// thread of its own; dropping the last handle waits until it has ended and let go of the store.
@@ -104,10 +117,24 @@ impl Place<'_> {
 	}
 }
 
+/// Lets callers that are ready run first.
+fn gather(requests: &mpsc::Receiver<Request>, last: Option<(Instant, Duration)>) {
+	let Some((end, took)) = last else { return };
+	while requests.len() < MAX_GROUP && end.elapsed() < patience(took) {
+		let before = requests.len();
+		yield_now();
+		if requests.len() == before {
+			break;
+		}
+	}
+}
+
 fn write_groups(store: &dyn Store, mut requests: mpsc::Receiver<Request>) {
 	let mut group = Vec::new();
 	let mut waiting = Vec::new();
+	let mut last = None;
 	while let Some(first) = requests.blocking_recv() {
+		gather(&requests, last);
 		let mut next = Some(first);
 		while let Some(request) = next.take() {
 			group.extend(request.writes);
@@ -116,7 +143,9 @@ fn write_groups(store: &dyn Store, mut requests: mpsc::Receiver<Request>) {
 				next = requests.try_recv().ok();
 			}
 		}
+		let start = Instant::now();
 		let outcome = store.commit(&group);
+		last = Some((Instant::now(), start.elapsed()));
 		if let Err(error) = &outcome {
 			tracing::error!(%error, requests = waiting.len(), "the store refused a commit");
 		}
@@ -181,6 +210,22 @@ mod tests {
 		}
 		assert_eq!(store.scan(Table::Payee).unwrap().len(), 100);
 		assert!(store.inner.commits.load(Ordering::SeqCst) <= 3);
+	}
+
+	#[test]
+	fn a_flush_should_wait_for_nobody_who_does_not_come() {
+		let (queue, requests) = mpsc::channel(MAX_GROUP);
+		let long_ago = Instant::now();
+		let busy = Some((long_ago + Duration::from_secs(1), Duration::from_secs(1)));
+		let start = Instant::now();
+		gather(&requests, None);
+		gather(&requests, busy);
+		let (done, _) = oneshot::channel();
+		assert!(queue.try_send(Request { writes: put(1), done }).is_ok());
+		gather(&requests, busy);
+		assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+		assert_eq!(patience(Duration::from_millis(1)), Duration::from_millis(3));
+		assert_eq!(patience(Duration::MAX), Duration::from_millis(20));
 	}
 
 	#[tokio::test]

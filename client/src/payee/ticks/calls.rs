@@ -11,7 +11,11 @@ use crate::{
 	ticks::{SignedCommit, SignedTicks},
 	voucher::LaneKey,
 };
-use stoa_primitives::{keys::Key, tick::Tick, Balance, BlockNumber};
+use stoa_primitives::{
+	keys::Key,
+	tick::{hash, Tick},
+	Balance, BlockNumber,
+};
 use tokio::sync::OwnedMutexGuard;
 
 /// What a request shows to pay by tick.
@@ -76,7 +80,7 @@ pub enum TickDecision {
 impl Machine {
 	/// The commitment that is open on a lane.
 	fn open_on(&self, at: &LaneKey) -> Option<&SignedCommit> {
-		let lane = self.channels.get(&at.channel)?.lanes.get(&at.lane)?;
+		let lane = self.channels.get(&at.channel)?.lanes.get(at.lane)?;
 		lane.session.as_ref().map(|session| &session.signed)
 	}
 
@@ -90,7 +94,7 @@ impl Machine {
 		let (at, signed) = (payment.at, &verified.ticks.signed);
 		let Some((channel, _)) = self.find(&at.channel, at.lane)? else { return Ok(None) };
 		let none = Lane::default();
-		let lane = channel.lanes.get(&at.lane).map_or(&none, |lane| &**lane);
+		let lane = channel.lanes.get(at.lane).unwrap_or(&none);
 		let open = lane.session.as_ref().filter(|open| open.signed.commit == signed.commit);
 		let fresh;
 		let session = match (open, verified.key) {
@@ -105,7 +109,8 @@ impl Machine {
 			},
 		};
 		let limit = channel.limit_at(now);
-		channel.judge_tick(lane, session, payment, &self.rules, now, limit).map(Some)
+		let image = hash(&session.signed.commit.prefix, payment.index, &payment.tick);
+		channel.judge_tick(lane, session, payment, &image, &self.rules, now, limit).map(Some)
 	}
 
 	/// Takes over a tick whose lane is held for it, opens its commitment if need be, and gives the lane free.
@@ -127,7 +132,7 @@ impl Machine {
 		let Some(channel) = self.channels.get_mut(&at.channel) else { return false };
 		let taken = channel.change_lane(at.lane, |channel| {
 			let settled = channel.settled(at.lane);
-			let lane = channel.lanes.entry(at.lane).or_default();
+			let lane = channel.lanes.open(at.lane)?;
 			lane.held = None;
 			let fresh = match &lane.session {
 				Some(open) if open.signed.commit == signed.commit => None,

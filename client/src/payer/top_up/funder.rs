@@ -6,7 +6,7 @@ use crate::{
 	payer::{PayError, Payer, PayerChannel},
 	store::{Store, StoreError, Table, Write},
 };
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
 use std::{
 	collections::HashMap,
 	sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -387,7 +387,7 @@ fn row_key(asset: &AssetId) -> Vec<u8> {
 
 fn read(store: &dyn Store, key: &[u8]) -> Result<Option<Vec<Spent>>, StoreError> {
 	let Some(bytes) = store.get(Table::Meta, key)? else { return Ok(None) };
-	let SpentRow::V1(spent) =
-		SpentRow::decode(&mut bytes.as_slice()).map_err(|_| StoreError::Malformed(Table::Meta))?;
+	let SpentRow::V1(spent) = SpentRow::decode_all(&mut bytes.as_slice())
+		.map_err(|_| StoreError::Malformed(Table::Meta))?;
 	Ok(Some(spent))
 }
