@@ -415,6 +415,17 @@ impl Payee {
 		Ok(self.channel(id))
 	}
 
+	/// As [`Payee::lookup`], when a signature is by none of the keys that it names: read again within the
+	/// limits of strangers, since the key may have been replaced.
+	///
+	/// # Errors
+	///
+	/// [`PayeeError::Chain`], [`PayeeError::Stopped`].
+	pub async fn lookup_keys(&self, id: &ChannelId) -> Result<Option<ChannelInfo>, PayeeError> {
+		self.refresh_for(id, &Rejection::BadSignature).await?;
+		Ok(self.channel(id))
+	}
+
 	/// Judges a voucher that is to pay `price`, before it is known for what. Holds and changes nothing:
 	/// a call that comes to nothing after this costs the payer nothing.
 	///

@@ -12,6 +12,7 @@ use axum::{
 };
 use stoa_client::{
 	chain::{parse_hash, to_hex, ChannelInfo},
+	payee::PayeeError,
 	payment::{
 		format_time, ChannelStatus, LaneStatus, Problem, ProblemType, ServiceTerms, PROOF_HEADER,
 		PROOF_WINDOW,
@@ -62,14 +63,17 @@ impl Gateway {
 		};
 		let proof = parse_hash(id).and_then(|channel| self.proof(headers, &channel));
 		let proof = proof.ok_or_else(stranger)?;
-		match self.0.payee.lookup(&proof.channel).await {
-			Ok(Some(info)) if self.is_payer(&proof, &info) => Ok(info),
-			Ok(_) => Err(stranger()),
-			Err(error) => {
-				tracing::warn!(%error, "a channel could not be read");
-				let detail = "the chain cannot be read at present";
-				Err(Box::new(Problem::new(ProblemType::Unavailable, detail)))
-			},
+		let unreadable = |error: PayeeError| {
+			tracing::warn!(%error, "a channel could not be read");
+			let detail = "the chain cannot be read at present";
+			Box::new(Problem::new(ProblemType::Unavailable, detail))
+		};
+		let payee = &self.0.payee;
+		let info = payee.lookup(&proof.channel).await.map_err(unreadable)?.ok_or_else(stranger)?;
+		if self.is_payer(&proof, &info) {
+			return Ok(info);
 		}
+		let info = payee.lookup_keys(&proof.channel).await.map_err(unreadable)?;
+		info.filter(|info| self.is_payer(&proof, info)).ok_or_else(stranger)
 	}
 }

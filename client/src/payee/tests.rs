@@ -338,6 +338,21 @@ async fn ended_channels_should_be_removed_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replaced_key_should_be_found_when_a_signature_does_not_fit() {
+	let chain = chain(1_000);
+	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
+	payee.lookup(&ID).await.unwrap().unwrap();
+	let new = VoucherKey::from_uri("//New", Scheme::Ed25519).unwrap().key();
+	chain.put(ChannelInfo { key: new, ..channel(ID, key().key(), 1_000) });
+	chain.finalize();
+	// Not as soon as somebody signs badly.
+	assert_eq!(payee.lookup_keys(&ID).await.unwrap().unwrap().key, key().key());
+	tokio::time::advance(KEY_RECHECK).await;
+	assert_eq!(payee.lookup(&ID).await.unwrap().unwrap().key, key().key());
+	assert_eq!(payee.lookup_keys(&ID).await.unwrap().unwrap().key, new);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_go_on_should_not_be_believed() {
 	let chain = chain(1_000);
 	let payee = payee(Arc::new(MemoryStore::default()), &chain).await;
