@@ -34,7 +34,8 @@ pub const MAX_ARBITERS: u32 = 3;
 pub const MAX_CHANGES: u8 = 8;
 /// The highest round of a negotiation.
 pub const MAX_ROUNDS: u32 = 64;
-/// How far ahead of the block in which it is committed an offer's last block may be: 30 days.
+/// How long after its negotiation began an offer can be committed: 30 days. What the chain remembers of
+/// a negotiation it can forget after that, and no offer comes back.
 pub const MAX_VALIDITY: BlockNumber = 30 * crate::DAYS;
 /// Shortest review of a delivery without a hash lock: 30 seconds. Whoever is silent needs the time to
 /// look at what it bought.
@@ -188,11 +189,12 @@ pub struct Offer {
 	pub round: u32,
 	/// Digest of the offer that this one answers. `None` in the first round and in no other.
 	pub previous: Option<[u8; 32]>,
-	/// The block in which the negotiation began, as both sides see it. For statistics.
+	/// The block in which the negotiation began, as both sides see it. No offer of it can be committed
+	/// before. An offer that says a block which has not come yet is not to be taken.
 	pub opened: BlockNumber,
 	/// The seller's first total price in this negotiation, 0 if it named none. For statistics.
 	pub first_ask: Balance,
-	/// Last block in which the offer can be committed, up to [`MAX_VALIDITY`] after that block.
+	/// Last block in which the offer can be committed, up to [`MAX_VALIDITY`] after `opened`.
 	pub valid_until: BlockNumber,
 	/// Free for the signer. Makes offers differ that are otherwise equal.
 	pub nonce: u64,
@@ -232,6 +234,8 @@ pub enum OfferError {
 	PreviousMismatch,
 	/// The negotiation begins after the offer's last block.
 	OpenedAfterEnd,
+	/// The offer's last block is more than [`MAX_VALIDITY`] after the negotiation began.
+	ValidityOutOfBounds,
 }
 
 #[cfg(feature = "std")]
@@ -255,6 +259,7 @@ impl std::fmt::Display for OfferError {
 				"the offer answers none though its round is not the first, or one though it is"
 			},
 			Self::OpenedAfterEnd => "the negotiation begins after the offer's last block",
+			Self::ValidityOutOfBounds => "the offer is valid for too long",
 		})
 	}
 }
@@ -393,7 +398,9 @@ impl Offer {
 		ensure(covered, OfferError::PenaltiesAboveBond)?;
 		ensure((1..=MAX_ROUNDS).contains(&self.round), OfferError::RoundOutOfBounds)?;
 		ensure((self.round == 1) == self.previous.is_none(), OfferError::PreviousMismatch)?;
-		ensure(self.opened <= self.valid_until, OfferError::OpenedAfterEnd)
+		let valid_for = self.valid_until.checked_sub(self.opened);
+		let valid_for = valid_for.ok_or(OfferError::OpenedAfterEnd)?;
+		ensure(valid_for <= MAX_VALIDITY, OfferError::ValidityOutOfBounds)
 	}
 }
 
@@ -568,6 +575,7 @@ mod tests {
 			round: 1,
 			previous: None,
 			bond: 10,
+			valid_until: 10 + MAX_VALIDITY,
 			..offer()
 		};
 		assert_eq!(plain.validate(), Ok(()));
@@ -648,6 +656,7 @@ mod tests {
 		assert_eq!(error(|o| o.round = 1), OfferError::PreviousMismatch);
 		assert_eq!(error(|o| o.previous = None), OfferError::PreviousMismatch);
 		assert_eq!(error(|o| o.opened = 1_001), OfferError::OpenedAfterEnd);
+		assert_eq!(error(|o| o.valid_until = 11 + MAX_VALIDITY), OfferError::ValidityOutOfBounds);
 	}
 
 	#[test]
