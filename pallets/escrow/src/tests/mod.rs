@@ -7,7 +7,7 @@ mod deliver;
 mod dispute;
 mod end;
 mod kpis;
-
+mod model;
 mod readme;
 mod standing;
 
