@@ -2,7 +2,7 @@
 //!
 //! The one definition of what pallets, client and gateway share: ids and money types
 //! ([`money`]), the bytes that agents sign ([`payload`]) and the keys they sign with ([`keys`]),
-//! channel items ([`channel`]), hash chains ([`tick`]) and the traits through which pallets talk ([`traits`]).
+//! channel items ([`channel`]), offers ([`agreement`]), hash chains ([`tick`]) and the traits through which pallets talk ([`traits`]).
 //!
 //! The crate is `no_std` and knows no pallet.
 
@@ -21,6 +21,7 @@
 extern crate alloc;
 
 pub mod agent;
+pub mod agreement;
 pub mod channel;
 pub mod keys;
 #[cfg(feature = "mock")]

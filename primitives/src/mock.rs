@@ -13,11 +13,12 @@
 
 use crate::{
 	agent::Scope,
+	agreement::{Case, Panel},
 	keys::AgentSignature,
 	money::{LockReason, ScheduleId},
 	referral::{Distributed, Referral},
 	traits::*,
-	AccountId, AssetId, Balance,
+	AccountId, AssetId, Balance, BlockNumber,
 };
 use frame_support::{traits::Footprint, weights::Weight};
 use sp_runtime::{DispatchError, DispatchResult};
@@ -158,4 +159,13 @@ mock! {
 	}
 	#[cfg(feature = "runtime-benchmarks")]
 	fn worst_case(_: &AccountId, _: &AccountId) {}
+}
+
+mock! {
+	/// Mock of [`Arbitration`].
+	MockArbitration: Arbitration {
+		ensure_panel / mock_ensure_panel (panel: &Panel, buyer: &AccountId, seller: &AccountId) -> DispatchResult;
+		seat / mock_seat (panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId>;
+		ends / mock_ends (panel: &Panel, opened: BlockNumber) -> Option<BlockNumber>;
+	}
 }

@@ -13,9 +13,12 @@
 //! | 4 | [`CloseConsent`] | channel 32, final u128, expires u32 | 92 |
 //! | 5 | [`Receipt`] | channel 32, lane u32, cumulative u128, request hash 32, response hash 32 | 156 |
 //! | 7 | [`Consent`] | operator 32, agent 32, expires u32 | 108 |
+//! | 9 | [`CancelConsent`] | agreement 32, seller u128, sequence u32, expires u32 | 96 |
+//! | 10 | [`ExtendConsent`] | agreement 32, milestone u32, deliver_by u32, sequence u32, expires u32 | 88 |
 //!
-//! Type 6, an offer, varies in length and is signed by its digest. Type 8, with which a payer shows a
-//! payee that a request is its own, never reaches the chain: it is in `stoa_client::payment`.
+//! Type 6, an [`Offer`](crate::agreement::Offer), varies in length and is signed by its digest. Type 8,
+//! with which a payer shows a payee that a request is its own, never reaches the chain: it is in
+//! `stoa_client::payment`.
 
 use crate::{keys::Key, AccountId, AssetId, Balance, BlockNumber};
 use alloc::vec::Vec;
@@ -61,6 +64,43 @@ impl Domain {
 	pub fn agents(genesis: H256) -> Self {
 		Self::of(b"stoa/agents/v1", genesis)
 	}
+
+	/// Payloads about agreements: types 6, 9 and 10.
+	pub fn agreements(genesis: H256) -> Self {
+		Self::of(b"stoa/escrow/v1", genesis)
+	}
+}
+
+/// The header of a payload of type `kind`.
+pub(crate) fn header(kind: u8, domain: &Domain) -> [u8; HEADER_LEN] {
+	let mut out = [0; HEADER_LEN];
+	let kind_and_flags = [kind, 0];
+	let bytes = MAGIC.iter().chain(&kind_and_flags).chain(&domain.0);
+	for (to, from) in out.iter_mut().zip(bytes) {
+		*to = *from;
+	}
+	out
+}
+
+/// Checks the header and leaves the reader at the body.
+pub(crate) fn read_header(
+	reader: &mut Reader,
+	kind: u8,
+	domain: &Domain,
+) -> Result<(), PayloadError> {
+	let magic: [u8; 6] = reader.array().ok_or(PayloadError::Length)?;
+	let [found, flags]: [u8; 2] = reader.array().ok_or(PayloadError::Length)?;
+	if magic != MAGIC || flags != 0 {
+		return Err(PayloadError::Header);
+	}
+	if found != kind {
+		return Err(PayloadError::Type);
+	}
+	let found: [u8; 32] = reader.array().ok_or(PayloadError::Length)?;
+	if found != domain.0 {
+		return Err(PayloadError::Domain);
+	}
+	Ok(())
 }
 
 /// Why bytes are not the payload that was expected.
@@ -110,9 +150,7 @@ pub trait Payload: Sized {
 	/// The bytes to sign.
 	fn to_bytes(&self, domain: &Domain) -> Vec<u8> {
 		let mut out = Vec::with_capacity(Self::LEN);
-		out.extend_from_slice(&MAGIC);
-		out.extend_from_slice(&[Self::TYPE, 0]);
-		out.extend_from_slice(&domain.0);
+		out.extend_from_slice(&header(Self::TYPE, domain));
 		self.write(&mut out);
 		out
 	}
@@ -126,18 +164,8 @@ pub trait Payload: Sized {
 		if bytes.len() != Self::LEN {
 			return Err(PayloadError::Length);
 		}
-		let mut reader = Reader(bytes);
-		let magic: [u8; 6] = reader.array().ok_or(PayloadError::Length)?;
-		let [kind, flags]: [u8; 2] = reader.array().ok_or(PayloadError::Length)?;
-		if magic != MAGIC || flags != 0 {
-			return Err(PayloadError::Header);
-		}
-		if kind != Self::TYPE {
-			return Err(PayloadError::Type);
-		}
-		if reader.array::<32>() != Some(domain.0) {
-			return Err(PayloadError::Domain);
-		}
+		let mut reader = Reader::new(bytes);
+		read_header(&mut reader, Self::TYPE, domain)?;
 		Self::read(&mut reader).ok_or(PayloadError::Field)
 	}
 }
@@ -145,7 +173,17 @@ pub trait Payload: Sized {
 /// Takes fixed-length fields off the front of a slice.
 pub struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+	/// A reader of all of `bytes`.
+	pub(crate) fn new(bytes: &'a [u8]) -> Self {
+		Self(bytes)
+	}
+
+	/// What was not read yet.
+	pub(crate) fn rest(&self) -> &'a [u8] {
+		self.0
+	}
+
 	/// The next `N` bytes.
 	pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
 		let (head, rest) = self.0.split_first_chunk::<N>()?;
@@ -445,6 +483,101 @@ impl Payload for Consent {
 	}
 }
 
+/// One side of an agreement agrees to end it at once with `seller` paid.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub struct CancelConsent {
+	/// Agreement id.
+	pub agreement: [u8; 32],
+	/// What the seller gets of all that milestones still hold, in units of the agreement's asset and
+	/// before shares are taken. The rest goes to the buyer, the bond to the seller.
+	pub seller: Balance,
+	/// How many amendments the agreement has had, so that a consent is used once at most.
+	pub sequence: u32,
+	/// Last block in which the consent can be used.
+	pub expires: BlockNumber,
+}
+
+impl Payload for CancelConsent {
+	const TYPE: u8 = 9;
+	const LEN: usize = 96;
+
+	fn write(&self, out: &mut Vec<u8>) {
+		out.extend_from_slice(&self.agreement);
+		out.extend_from_slice(&self.seller.to_le_bytes());
+		out.extend_from_slice(&self.sequence.to_le_bytes());
+		out.extend_from_slice(&self.expires.to_le_bytes());
+	}
+
+	fn read(body: &mut Reader) -> Option<Self> {
+		Some(Self {
+			agreement: body.array()?,
+			seller: body.u128()?,
+			sequence: body.u32()?,
+			expires: body.u32()?,
+		})
+	}
+}
+
+/// One side of an agreement agrees to a later delivery of one milestone.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub struct ExtendConsent {
+	/// Agreement id.
+	pub agreement: [u8; 32],
+	/// Place of the milestone in the offer, from 0.
+	pub milestone: u32,
+	/// Last block in which it can be delivered from now on.
+	pub deliver_by: BlockNumber,
+	/// How many amendments the agreement has had, so that a consent is used once at most.
+	pub sequence: u32,
+	/// Last block in which the consent can be used.
+	pub expires: BlockNumber,
+}
+
+impl Payload for ExtendConsent {
+	const TYPE: u8 = 10;
+	const LEN: usize = 88;
+
+	fn write(&self, out: &mut Vec<u8>) {
+		out.extend_from_slice(&self.agreement);
+		out.extend_from_slice(&self.milestone.to_le_bytes());
+		out.extend_from_slice(&self.deliver_by.to_le_bytes());
+		out.extend_from_slice(&self.sequence.to_le_bytes());
+		out.extend_from_slice(&self.expires.to_le_bytes());
+	}
+
+	fn read(body: &mut Reader) -> Option<Self> {
+		Some(Self {
+			agreement: body.array()?,
+			milestone: body.u32()?,
+			deliver_by: body.u32()?,
+			sequence: body.u32()?,
+			expires: body.u32()?,
+		})
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
@@ -508,6 +641,14 @@ mod tests {
 		check(CloseConsent { channel, total: 1, expires: 2 });
 		check(Receipt { channel, lane: 1, cumulative: 2, request: [3; 32], response: [4; 32] });
 		check(Consent { operator: AccountId::new([1; 32]), agent: account, expires: 2 });
+		check(CancelConsent { agreement: channel, seller: 1, sequence: 2, expires: 3 });
+		check(ExtendConsent {
+			agreement: channel,
+			milestone: 1,
+			deliver_by: 2,
+			sequence: 3,
+			expires: 4,
+		});
 	}
 
 	#[test]
@@ -528,6 +669,9 @@ mod tests {
 		let (a, b) = (H256::repeat_byte(1), H256::repeat_byte(2));
 		assert_ne!(Domain::channels(a), Domain::channels(b));
 		assert_ne!(Domain::channels(a), Domain::agents(a));
+		assert_ne!(Domain::agreements(a), Domain::agreements(b));
+		assert_ne!(Domain::agreements(a), Domain::channels(a));
+		assert_ne!(Domain::agreements(a), Domain::agents(a));
 	}
 
 	/// Bytes of any length, and of the right one behind a good header.
@@ -552,6 +696,8 @@ mod tests {
 			arbitrary::<CloseConsent>(&bytes);
 			arbitrary::<Receipt>(&bytes);
 			arbitrary::<Consent>(&bytes);
+			arbitrary::<CancelConsent>(&bytes);
+			arbitrary::<ExtendConsent>(&bytes);
 		}
 	}
 }

@@ -5,10 +5,11 @@
 
 use crate::{
 	agent::Scope,
+	agreement::{Case, Panel},
 	keys::AgentSignature,
 	money::{LockReason, ScheduleId, Shares, Source},
 	referral::{Distributed, Referral},
-	AccountId, AssetId, Balance,
+	AccountId, AssetId, Balance, BlockNumber,
 };
 use alloc::vec::Vec;
 use frame_support::{traits::Footprint, weights::Weight};
@@ -316,4 +317,20 @@ impl OutcomeHook for () {
 
 	#[cfg(feature = "runtime-benchmarks")]
 	fn worst_case(_: &AccountId, _: &AccountId) {}
+}
+
+/// Who decides when two parties to an agreement do not agree.
+///
+/// What a panel is made of is the implementation's affair: arbiters that the offer names, or later
+/// ones that are drawn. A case is over at a time that is known when it is opened, whoever is silent.
+pub trait Arbitration {
+	/// Fails, with the reason, unless `panel` may decide between `buyer` and `seller`.
+	fn ensure_panel(panel: &Panel, buyer: &AccountId, seller: &AccountId) -> DispatchResult;
+
+	/// Who may rule in `case` in block `now`. `None` when nobody may, for now or for good.
+	fn seat(panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId>;
+
+	/// The last block in which anybody can rule in a case that was opened in block `opened`; `None`
+	/// when the panel never decides, so that the offer's fallback applies at once.
+	fn ends(panel: &Panel, opened: BlockNumber) -> Option<BlockNumber>;
 }

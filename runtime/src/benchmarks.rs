@@ -14,6 +14,7 @@ define_benchmarks!(
 	[pallet_stoa_fee_split, FeeSplit]
 	[pallet_stoa_referrals, Referrals]
 	[pallet_stoa_channels, Channels]
+	[pallet_stoa_escrow, Escrow]
 );
 
 /// All benchmarks by name.

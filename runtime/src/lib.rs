@@ -216,6 +216,8 @@ mod runtime {
 	pub type Referrals = pallet_stoa_referrals;
 	#[runtime::pallet_index(54)]
 	pub type Channels = pallet_stoa_channels;
+	#[runtime::pallet_index(55)]
+	pub type Escrow = pallet_stoa_escrow;
 }
 
 #[cfg(test)]

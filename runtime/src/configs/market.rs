@@ -41,6 +41,12 @@ parameter_types! {
 	/// The nonce of a pair of accounts.
 	pub const NonceHold: RuntimeHoldReason =
 		RuntimeHoldReason::Channels(pallet_stoa_channels::HoldReason::Nonce);
+	/// An agreement.
+	pub const AgreementHold: RuntimeHoldReason =
+		RuntimeHoldReason::Escrow(pallet_stoa_escrow::HoldReason::Agreement);
+	/// What is known of a negotiation.
+	pub const RecordHold: RuntimeHoldReason =
+		RuntimeHoldReason::Escrow(pallet_stoa_escrow::HoldReason::Record);
 	/// Holds all real assets of the market.
 	pub const CustodyPalletId: PalletId = PalletId(*b"stoa/cus");
 	/// Keeps referral shares that are due to nobody.
@@ -72,7 +78,7 @@ impl pallet_stoa_agents::Config for Runtime {
 impl pallet_stoa_credits::Config for Runtime {
 	type AdminOrigin = Admin;
 	type Fungibles = super::Tokens;
-	type Lockers = (Channels,);
+	type Lockers = (Channels, Escrow);
 	type PalletId = CustodyPalletId;
 	// No operator has set limits: there is no pallet yet in which to set them.
 	type SpendGuard = ();
@@ -119,4 +125,19 @@ impl pallet_stoa_channels::Config for Runtime {
 	type Settlement = FeeSplit;
 	type SpendGuard = ();
 	type WeightInfo = weights::pallet_stoa_channels::WeightInfo<Runtime>;
+}
+
+impl pallet_stoa_escrow::Config for Runtime {
+	type AgreementConsideration = Deposit<AgreementHold>;
+	type Arbitration = pallet_stoa_escrow::NamedArbiters<Runtime>;
+	type BlockNumberProvider = System;
+	type Ledger = Credits;
+	type MaxSponsoredAgreements = ConstU32<64>;
+	type MaxSponsoredRecords = ConstU32<256>;
+	type Outcome = ();
+	type RecordConsideration = Deposit<RecordHold>;
+	type Registry = Agents;
+	type Settlement = FeeSplit;
+	type SpendGuard = ();
+	type WeightInfo = weights::pallet_stoa_escrow::WeightInfo<Runtime>;
 }

@@ -5,6 +5,7 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{parameter_types, traits::ConstU32, traits::InstanceFilter};
 use scale_info::TypeInfo;
 use sp_runtime::traits::BlakeTwo256;
+use stoa_primitives::agreement::Side;
 
 impl pallet_utility::Config for Runtime {
 	type PalletsOrigin = OriginCaller;
@@ -60,10 +61,10 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// Trade with credits that are there: channels, charges, codes, leases and manifests. What money it
-	/// moves goes to registered agents and pays the market's fees, or back to its payer; it deposits
-	/// and withdraws nothing, registers nobody, changes no operator, and adds no key that would outlive
-	/// it.
+	/// Trade with credits that are there: channels, agreements, charges, codes, leases and manifests. What
+	/// money it moves goes to registered agents, whoever is paid pays the market's fees, or back to its
+	/// payer; it deposits and withdraws nothing, locks no bond that another side could get, registers
+	/// nobody, changes no operator, and adds no key that would outlive it.
 	#[codec(index = 1)]
 	Agent,
 	/// Everything that moves no tokens.
@@ -90,6 +91,11 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 				RuntimeCall::FeeSplit(_) | RuntimeCall::Referrals(_) | RuntimeCall::Channels(_) => {
 					true
 				},
+				// Of a bond the buyer may get all, and it need not be an agent.
+				RuntimeCall::Escrow(pallet_stoa_escrow::Call::commit { offer, .. }) => {
+					offer.by == Side::Seller || offer.bond == 0
+				},
+				RuntimeCall::Escrow(_) => true,
 				// A batch of calls is judged call by call: the filter travels with the origin.
 				RuntimeCall::Utility(_) => true,
 				_ => false,
@@ -101,6 +107,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 					| RuntimeCall::Credits(_)
 					| RuntimeCall::FeeSplit(_)
 					| RuntimeCall::Channels(_)
+					| RuntimeCall::Escrow(_)
 					| RuntimeCall::Sudo(_)
 			),
 		}

@@ -4,6 +4,7 @@
 //! [`RuntimeCall`], or, where fees, nonces and extensions matter, as a signed transaction in a block
 //! that [`Executive`] builds. [`check_books`] runs after every step of every test.
 
+mod agreements;
 mod attacks;
 mod costs;
 mod delegates;
@@ -35,8 +36,9 @@ use sp_runtime::{
 use std::{cell::Cell, collections::BTreeMap, sync::OnceLock};
 use stoa_primitives::{
 	agent::Manifest,
+	agreement::{AgreementId, Milestone, Offer, Panel, Side},
 	channel::{ChannelId, Item, Proof, DEFAULT_GRACE},
-	keys::{Key, KeySignature},
+	keys::{AgentSignature, Key, KeySignature},
 	payload::{Consent, Domain, Payload, Voucher},
 	referral::Referral,
 };
@@ -117,6 +119,7 @@ fn check_invariants() {
 	FeeSplit::do_try_state().expect("fee-split");
 	Referrals::do_try_state().expect("referrals");
 	Channels::do_try_state().expect("channels");
+	Escrow::do_try_state().expect("escrow");
 	check_holds();
 	check_payers();
 }
@@ -149,6 +152,14 @@ fn check_holds() {
 		let reason = pallet_stoa_channels::HoldReason::Nonce.into();
 		add(row.depositor, reason, row.ticket.encode());
 	}
+	for agreement in pallet_stoa_escrow::Agreements::<Runtime>::iter_values() {
+		let reason = pallet_stoa_escrow::HoldReason::Agreement.into();
+		add(agreement.depositor, reason, agreement.ticket.encode());
+	}
+	for standing in pallet_stoa_escrow::Standings::<Runtime>::iter_values() {
+		let reason = pallet_stoa_escrow::HoldReason::Record.into();
+		add(standing.depositor, reason, standing.ticket.encode());
+	}
 	let held: BTreeMap<_, _> = pallet_balances::Holds::<Runtime>::iter()
 		.flat_map(|(who, holds)| holds.into_iter().map(move |hold| (who.clone(), hold)))
 		.filter(|(_, hold)| {
@@ -157,6 +168,7 @@ fn check_holds() {
 				RuntimeHoldReason::Agents(_)
 					| RuntimeHoldReason::Referrals(_)
 					| RuntimeHoldReason::Channels(_)
+					| RuntimeHoldReason::Escrow(_)
 			)
 		})
 		.map(|(who, hold)| ((who, hold.id.encode()), hold.amount))
@@ -487,6 +499,53 @@ fn settle(mut items: Vec<Item>) -> pallet_stoa_channels::Call<Runtime> {
 
 fn close(id: ChannelId, last: Option<Item>) -> pallet_stoa_channels::Call<Runtime> {
 	pallet_stoa_channels::Call::close { id, last }
+}
+
+/// The provider's offer of one milestone for ten cents, delivered within 100 blocks and reviewed within
+/// 50, without bond and arbiters.
+fn offer(buyer: &Person, seller: &Person) -> Offer {
+	let milestone = Milestone {
+		amount: DOLLAR / 10,
+		deliver_within: 100,
+		review: 50,
+		rework: 50,
+		changes: 1,
+		penalty: 0,
+		lock: None,
+	};
+	let now = System::block_number();
+	Offer {
+		negotiation: [1; 32],
+		buyer: buyer.account.clone(),
+		seller: seller.account.clone(),
+		asset: DUSD,
+		milestones: vec![milestone].try_into().expect("one milestone"),
+		terms: [2; 32],
+		bond: 0,
+		panel: Panel::none(sp_runtime::Permill::from_percent(50)),
+		by: Side::Seller,
+		round: 1,
+		previous: None,
+		opened: now,
+		first_ask: DOLLAR / 10,
+		valid_until: now + 100,
+		nonce: 0,
+	}
+}
+
+/// Commit an offer by its recipient, signed by the other side's account key; returns the id.
+fn commit(offer: &Offer) -> AgreementId {
+	let signer = (0..=255)
+		.map(Person::new)
+		.find(|person| person.account == *offer.signer())
+		.expect("made from a seed");
+	let id = offer.digest(&Domain::agreements(genesis_hash()));
+	let signature = AgentSignature::Account(signer.pair.sign(&id).into());
+	let offer = Box::new(offer.clone());
+	let by = signed(offer.recipient());
+	let transcript = Hash::repeat_byte(3);
+	ok(by, pallet_stoa_escrow::Call::commit { offer, signature, transcript });
+	id
 }
 
 /// In what a transaction's fee is paid.

@@ -9,8 +9,10 @@ use frame_support::{
 use sp_runtime::Permill;
 use stoa_primitives::{
 	agent::{Scope, Scopes},
+	agreement::{Evidence, Side},
 	channel::{TickProof, MAX_BATCH},
 	keys::AgentSignature,
+	payload::{CancelConsent, ExtendConsent},
 	referral::Code,
 	tick::MAX_TICKS,
 };
@@ -20,6 +22,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 	use pallet_stoa_agents::Call as A;
 	use pallet_stoa_channels::Call as C;
 	use pallet_stoa_credits::Call as K;
+	use pallet_stoa_escrow::Call as E;
 	use pallet_stoa_fee_split::Call as F;
 	use pallet_stoa_referrals::Call as R;
 	let agent = || AccountId::new([1; 32]);
@@ -102,6 +105,44 @@ fn market_calls() -> Vec<RuntimeCall> {
 		C::revoke_lane { id, lane: 0 },
 	];
 
+	let by_delegate = || AgentSignature::Delegate { key, signature };
+	let (milestone, evidence) = (0, || Evidence { digest: id, uri: Default::default() });
+	let escrow: Vec<E<Runtime>> = vec![
+		E::commit {
+			offer: Box::new(offer(&Person::new(1), &Person::new(2))),
+			signature: by_delegate(),
+			transcript: Hash::zero(),
+		},
+		E::withdraw_offer { counterparty: agent(), negotiation: id, side: Side::Buyer, round: 1 },
+		E::supersede {
+			offer: Box::new(offer(&Person::new(1), &Person::new(2))),
+			signature: by_delegate(),
+		},
+		E::deliver { id, milestone, evidence: evidence() },
+		E::reveal { id, milestone, key: id },
+		E::accept { id, milestone },
+		E::release { id, milestone, amount: 1 },
+		E::request_changes { id, milestone, evidence: evidence() },
+		E::dispute { id, milestone, evidence: evidence() },
+		E::rule { id, milestone, share: Permill::zero(), evidence: evidence() },
+		E::poke { id },
+		E::cancel {
+			consent: CancelConsent { agreement: id, seller: 1, sequence: 0, expires: 1 },
+			signature: by_delegate(),
+		},
+		E::extend {
+			consent: ExtendConsent {
+				agreement: id,
+				milestone,
+				deliver_by: 1,
+				sequence: 0,
+				expires: 1,
+			},
+			signature: by_delegate(),
+		},
+		E::forget { negotiation: id },
+	];
+
 	fn complete<C: GetCallName + Into<RuntimeCall>>(calls: Vec<C>) -> Vec<RuntimeCall> {
 		let names: Vec<_> = calls.iter().map(GetCallName::get_call_name).collect();
 		assert_eq!(names, C::get_call_names(), "not one of every call");
@@ -113,6 +154,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 		complete(fee_split),
 		complete(referrals),
 		complete(channels),
+		complete(escrow),
 	]
 	.concat()
 }
@@ -176,6 +218,7 @@ fn pallet_indices_should_stay_what_clients_know() {
 		("FeeSplit", 52),
 		("Referrals", 53),
 		("Channels", 54),
+		("Escrow", 55),
 	] {
 		assert_eq!(index(name), Some(expected), "{name}");
 	}
@@ -319,6 +362,8 @@ fn every_deposit_should_be_held_for_its_own_reason() {
 			},
 		);
 		let channel = Channel::open(&payer, &payee, &DUSD, DOLLAR / 2, VoucherKey::ed25519(1));
+		let offer = offer(&payer, &payee);
+		let agreement = commit(&offer);
 
 		let held = |who: &Person| {
 			let mut held: Vec<_> = pallet_balances::Holds::<Runtime>::get(&who.account)
@@ -336,6 +381,9 @@ fn every_deposit_should_be_held_for_its_own_reason() {
 		let all: Vec<_> = of_operator.iter().chain(&of_owner).copied().collect();
 		let reasons: Vec<_> = all.iter().map(|(reason, _)| *reason).collect();
 		let channel_hold = channels(pallet_stoa_channels::HoldReason::Channel);
+		let escrow = RuntimeHoldReason::Escrow;
+		let agreement_hold = escrow(pallet_stoa_escrow::HoldReason::Agreement);
+		let record_hold = escrow(pallet_stoa_escrow::HoldReason::Record);
 		let key_hold = agents(pallet_stoa_agents::HoldReason::DelegateKey);
 		assert_eq!(
 			reasons,
@@ -344,13 +392,16 @@ fn every_deposit_should_be_held_for_its_own_reason() {
 				key_hold,
 				channel_hold,
 				channels(pallet_stoa_channels::HoldReason::Nonce),
+				agreement_hold,
+				record_hold,
 				RuntimeHoldReason::Referrals(pallet_stoa_referrals::HoldReason::Code),
 			]
 		);
 		// Every reason that the market has was seen, so none was mistaken for another.
 		let there_are = pallet_stoa_agents::HoldReason::VARIANT_COUNT
 			+ pallet_stoa_referrals::HoldReason::VARIANT_COUNT
-			+ pallet_stoa_channels::HoldReason::VARIANT_COUNT;
+			+ pallet_stoa_channels::HoldReason::VARIANT_COUNT
+			+ pallet_stoa_escrow::HoldReason::VARIANT_COUNT;
 		assert_eq!(reasons.len(), usize::try_from(there_are).unwrap());
 		assert!(all.iter().all(|(_, amount)| *amount > 0));
 		let codes: std::collections::BTreeSet<_> = reasons.iter().map(Encode::encode).collect();
@@ -372,6 +423,16 @@ fn every_deposit_should_be_held_for_its_own_reason() {
 			},
 		);
 		assert_eq!(held(&operator), without(&[channel_hold, key_hold]));
+		let (milestone, amount) = (0, offer.total().unwrap());
+		let release = pallet_stoa_escrow::Call::release { id: agreement, milestone, amount };
+		ok(payer.origin(), release);
+		assert_eq!(held(&operator), without(&[channel_hold, key_hold, agreement_hold]));
+		advance(pallet_stoa_escrow::RECORD_PERIOD + 1);
+		ok(charlie().origin(), pallet_stoa_escrow::Call::forget { negotiation: offer.key() });
+		assert_eq!(
+			held(&operator),
+			without(&[channel_hold, key_hold, agreement_hold, record_hold])
+		);
 	});
 }
 
@@ -522,7 +583,10 @@ fn non_transfer_proxies_should_not_move_tokens_through_the_market() {
 		for call in market_calls() {
 			let moves = matches!(
 				call,
-				RuntimeCall::Credits(_) | RuntimeCall::Channels(_) | RuntimeCall::FeeSplit(_)
+				RuntimeCall::Credits(_)
+					| RuntimeCall::Channels(_)
+					| RuntimeCall::Escrow(_)
+					| RuntimeCall::FeeSplit(_)
 			);
 			assert_eq!(configs::ProxyType::NonTransfer.filter(&call), !moves, "{call:?}");
 		}
@@ -567,7 +631,9 @@ fn stored_types_of_the_market_should_be_bounded() {
 	use frame_support::traits::StorageInfoTrait;
 	for info in AllPalletsWithSystem::storage_info() {
 		let pallet = String::from_utf8(info.pallet_name).expect("a name");
-		if ["Agents", "Credits", "FeeSplit", "Referrals", "Channels"].contains(&pallet.as_str()) {
+		if ["Agents", "Credits", "FeeSplit", "Referrals", "Channels", "Escrow"]
+			.contains(&pallet.as_str())
+		{
 			let item = String::from_utf8(info.storage_name).expect("a name");
 			assert!(info.max_size.is_some(), "{pallet}::{item} has no bound");
 		}

@@ -9,6 +9,7 @@ pub mod pallet_balances;
 pub mod pallet_stoa_agents;
 pub mod pallet_stoa_channels;
 pub mod pallet_stoa_credits;
+pub mod pallet_stoa_escrow;
 pub mod pallet_stoa_fee_split;
 pub mod pallet_stoa_referrals;
 

@@ -1,0 +1,237 @@
+//! Disputes and rulings.
+
+use super::*;
+
+#[test]
+fn a_dispute_should_lock_the_fee_of_who_opens_it() {
+	build_and_execute(|| {
+		let id = delivered(panel(2));
+		assert_ok!(dispute(BUYER, id, 0));
+		let event = Event::Disputed {
+			id,
+			milestone: 0,
+			by: Side::Buyer,
+			evidence: evidence(3),
+			fee: 7,
+			ends: Some(21),
+		};
+		assert_eq!(events(), [event]);
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1 });
+		assert_eq!(free(&BUYER, &USD), CREDITS - 107);
+		assert_eq!(locked(&USD), 137);
+		assert_eq!(heard(&BUYER, &SELLER).disputed, 1);
+		assert_eq!(view(id).disputes, 1);
+		refused!(dispute(BUYER, id, 0), AlreadyDisputed);
+		refused!(dispute(SELLER, id, 0), AlreadyDisputed);
+		refused!(deliver(id, 0), AlreadyDelivered);
+		refused!(Escrow::accept(signed(BUYER), id, 0), NotDelivered);
+	});
+}
+
+#[test]
+fn a_dispute_should_be_refused_with_the_reason() {
+	build_and_execute(|| {
+		let id = commit(&offer());
+		refused!(dispute(BUYER, NOWHERE, 0), UnknownAgreement);
+		refused!(dispute(STRANGER, id, 0), NotParty);
+		refused!(dispute(BUYER, id, 9), UnknownMilestone);
+		refused!(dispute(BUYER, id, 0), NotDelivered);
+		refused!(dispute(SELLER, id, 0), NoChangesRequested);
+		assert_ok!(deliver(id, 0));
+		refused!(dispute(SELLER, id, 0), NoChangesRequested);
+		assert_ok!(request_changes(id, 0));
+		refused!(dispute(BUYER, id, 0), NotDelivered);
+		wait(31);
+		refused!(dispute(SELLER, id, 0), DeliveryOver);
+	});
+}
+
+#[test]
+fn a_dispute_should_be_refused_to_who_cannot_or_may_not_pay() {
+	build_and_execute(|| {
+		let id = delivered(panel(2));
+		set_free(&BUYER, &USD, 6);
+		refused!(dispute(BUYER, id, 0), DisputerCannotPay);
+		set_free(&BUYER, &USD, CREDITS - 100);
+		let dear = Offer {
+			negotiation: [2; 32],
+			panel: Panel { fee: GUARDED, ..panel(1) },
+			..single(milestone())
+		};
+		let id = commit(&dear);
+		assert_ok!(deliver(id, 0));
+		assert_noop!(dispute(BUYER, id, 0), DispatchError::Other("guarded"));
+	});
+}
+
+#[test]
+fn the_fallback_should_apply_at_once_without_arbiters() {
+	build_and_execute(|| {
+		let id = delivered(panel(0));
+		assert_ok!(dispute(BUYER, id, 0));
+		let seen = events();
+		assert!(matches!(seen[0], Event::Disputed { fee: 0, ends: None, .. }));
+		let sums = Sums { released: 34, refunded: 66, ..Sums::default() };
+		assert_eq!(seen[2], Event::Ended { id, reason: EndReason::Completed, sums, bond: 30 });
+		assert_eq!(outcome(id).disputes, 1);
+	});
+}
+
+#[test]
+fn the_seller_should_dispute_a_request_for_changes() {
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		assert_ok!(request_changes(id, 0));
+		wait(30);
+		assert_ok!(dispute(SELLER, id, 0));
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Seller, opened: 31 });
+		assert_eq!(free(&SELLER, &USD), CREDITS - 37);
+		assert_eq!(heard(&BUYER, &SELLER).disputed, 0);
+	});
+}
+
+#[test]
+fn arbiters_should_have_their_turns_one_after_the_other() {
+	build_and_execute(|| {
+		let id = delivered(panel(2));
+		refused!(rule(FIRST, id, 0, 50), NotDisputed);
+		run_to(5);
+		assert_ok!(dispute(BUYER, id, 0));
+		for (block, seat) in [
+			(5, Some(FIRST)),
+			(15, Some(FIRST)),
+			(16, Some(SECOND)),
+			(25, Some(SECOND)),
+			(26, None),
+		] {
+			run_to(block);
+			assert_eq!(Escrow::seat(id, 0), seat, "{block}");
+			for who in ARBITERS.into_iter().chain([BUYER, SELLER, STRANGER]) {
+				let may_rule = seat.as_ref() == Some(&who);
+				let result = frame_support::hypothetically!(rule(who.clone(), id, 0, 50));
+				let refusal = if block > 25 {
+					Error::<Test>::DisputeOver
+				} else {
+					Error::<Test>::NotInTheSeat
+				};
+				let expected = if may_rule { Ok(()) } else { Err(refusal.into()) };
+				assert_eq!(result, expected, "{block}");
+			}
+		}
+	});
+}
+
+#[test]
+fn an_arbiter_that_is_no_longer_independent_should_lose_its_turn() {
+	build_and_execute(|| {
+		let id = delivered(panel(2));
+		assert_ok!(dispute(BUYER, id, 0));
+		for party in [BUYER, SELLER] {
+			set_operator(&FIRST, &party);
+			refused!(rule(FIRST, id, 0, 50), NotInTheSeat);
+			refused!(rule(SECOND, id, 0, 50), NotInTheSeat);
+		}
+		set_operator(&FIRST, &FIRST);
+		set_inactive(&FIRST, true);
+		refused!(rule(FIRST, id, 0, 50), NotInTheSeat);
+		run_to(12);
+		assert_ok!(rule(SECOND, id, 0, 50));
+	});
+}
+
+/// Open a dispute by `by` about 100 units with a penalty of 10, a bond of `bond` and a fee of 7, rule
+/// `percent`, and return where the money went. `other` is the penalty of another milestone.
+fn ruled(by: Side, bond: Balance, other: Balance, percent: u32) -> Sums {
+	let mut sums = Sums::default();
+	build_and_execute(|| {
+		let others = Milestone { penalty: other, ..milestone() };
+		let milestones = vec![milestone(), others].try_into().unwrap();
+		let offer = Offer { milestones, bond, panel: panel(1), ..offer() };
+		let id = commit(&offer);
+		assert_ok!(deliver(id, 0));
+		match by {
+			Side::Buyer => dispute(BUYER, id, 0).unwrap(),
+			Side::Seller => {
+				assert_ok!(request_changes(id, 0));
+				assert_ok!(dispute(SELLER, id, 0));
+			},
+		}
+		let before = HOLDERS.map(|who| free(&who, &USD));
+		events();
+		assert_ok!(rule(FIRST, id, 0, percent));
+		sums = view(id).sums;
+		assert_eq!(free(&FIRST, &USD), 7);
+		let net = |index: usize| free(&HOLDERS[index], &USD) - before[index];
+		assert_eq!(net(0), sums.refunded + sums.penalties + sums.costs_of_seller);
+		let shares = schedule(0).split(0, sums.released).unwrap();
+		assert_eq!(net(1), shares.provider + sums.costs_of_buyer);
+		let Event::Ruled { share, fee, costs_of_buyer, costs_of_seller, .. } = events()[0] else {
+			panic!("no ruling")
+		};
+		assert_eq!((share, fee), (Permill::from_percent(percent), 7));
+		assert_eq!((costs_of_buyer, costs_of_seller), (sums.costs_of_buyer, sums.costs_of_seller));
+		assert_eq!(heard(&BUYER, &SELLER).breached, u32::from(percent < 50));
+	});
+	sums
+}
+
+#[test]
+fn a_ruling_should_divide_as_documented() {
+	let sums = |released, refunded, penalties, costs_of_buyer, costs_of_seller| Sums {
+		released,
+		refunded,
+		penalties,
+		costs_of_buyer,
+		costs_of_seller,
+		fees: 7,
+	};
+	// The buyer is right, wrong, and half right.
+	assert_eq!(ruled(Side::Buyer, 30, 10, 0), sums(0, 100, 10, 0, 7));
+	assert_eq!(ruled(Side::Buyer, 30, 10, 100), sums(100, 0, 0, 0, 0));
+	assert_eq!(ruled(Side::Buyer, 30, 10, 50), sums(50, 50, 5, 0, 3));
+	assert_eq!(ruled(Side::Buyer, 30, 10, 33), sums(33, 67, 6, 0, 4));
+	// The bond reaches no further: what other milestones need of it is theirs.
+	assert_eq!(ruled(Side::Buyer, 22, 10, 0), sums(0, 100, 10, 0, 2));
+	assert_eq!(ruled(Side::Buyer, 20, 10, 0), sums(0, 100, 10, 0, 0));
+	// The seller is right, wrong, and half right.
+	assert_eq!(ruled(Side::Seller, 30, 10, 100), sums(100, 0, 0, 0, 0));
+	assert_eq!(ruled(Side::Seller, 30, 10, 0), sums(0, 100, 10, 0, 0));
+	assert_eq!(ruled(Side::Seller, 30, 10, 50), sums(50, 47, 5, 3, 0));
+	// The buyer's part reaches no further.
+	assert_eq!(ruled(Side::Seller, 30, 10, 97), sums(97, 0, 0, 3, 0));
+}
+
+#[test]
+fn shares_should_round_to_the_seller() {
+	let division = Division::fallback(10, Permill::from_parts(333_333));
+	assert_eq!((division.to_seller, division.to_buyer), (4, 6));
+	let share = Permill::from_parts(1);
+	let division = Division::ruling(3, share, 10, 10, 7, Side::Buyer);
+	assert_eq!((division.to_seller, division.to_buyer, division.penalty), (1, 2, 9));
+	assert_eq!(division.costs_of_seller, 1);
+}
+
+#[test]
+fn releasing_all_should_end_a_dispute_and_give_the_fee_back() {
+	build_and_execute(|| {
+		let id = delivered(panel(2));
+		assert_ok!(dispute(BUYER, id, 0));
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 40));
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1 });
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 60));
+		assert_eq!(outcome(id).sums, Sums { released: 100, ..Sums::default() });
+		assert_eq!(free(&BUYER, &USD), CREDITS - 100);
+	});
+}
+
+#[test]
+fn a_ruling_should_concern_only_what_is_open() {
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 40));
+		assert_ok!(dispute(BUYER, id, 0));
+		assert_ok!(rule(FIRST, id, 0, 50));
+		let sums = outcome(id).sums;
+		assert_eq!((sums.released, sums.refunded, sums.penalties), (70, 30, 5));
+	});
+}

@@ -1,0 +1,515 @@
+//! What the pallet stores and what its view functions return.
+
+use crate::Config;
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{traits::ConstU32, BoundedVec};
+use scale_info::TypeInfo;
+use sp_runtime::{PerThing, Permill};
+use stoa_primitives::{
+	agreement::{AgreementId, NegotiationKey, Offer, Side, MAX_MILESTONES, MAX_VALIDITY},
+	money::ScheduleId,
+	AccountId, AssetId, Balance, BlockNumber, H256,
+};
+
+/// How long after the commit of an offer its signer can undo the agreement by showing that the other
+/// side had refused the offer before: one day.
+pub const VOID_WINDOW: BlockNumber = stoa_primitives::DAYS;
+
+/// How long what is left of an agreement is kept after its end: 30 days. No shorter than
+/// [`MAX_VALIDITY`], so that no offer of its negotiation can be committed when it is gone.
+pub const RECORD_PERIOD: BlockNumber = MAX_VALIDITY;
+
+/// Where a milestone is. Blocks are inclusive: in the block that is named, it is not over yet.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub enum State {
+	/// The seller has to deliver. Silence: the buyer gets its money and the penalty.
+	#[codec(index = 0)]
+	Funded {
+		/// Last block in which it can be delivered.
+		deliver_by: BlockNumber,
+	},
+	/// The buyer looks at what was delivered. Silence: the seller is paid.
+	#[codec(index = 1)]
+	Delivered {
+		/// Last block in which the buyer can refuse it.
+		review_until: BlockNumber,
+	},
+	/// The buyer has asked for changes. Silence: as when it is [`Funded`](Self::Funded).
+	#[codec(index = 2)]
+	Reworking {
+		/// Last block in which it can be delivered again or disputed by the seller.
+		deliver_by: BlockNumber,
+	},
+	/// The arbiters have to decide. Silence: what is open is divided as the offer says.
+	#[codec(index = 3)]
+	Disputed {
+		/// Who has opened the dispute, and put up the fee of a ruling.
+		by: Side,
+		/// In which block.
+		opened: BlockNumber,
+	},
+	/// Nothing is left of it.
+	#[codec(index = 4)]
+	Ended(Ending),
+}
+
+impl State {
+	/// Whether nothing is left of the milestone.
+	pub fn is_ended(&self) -> bool {
+		matches!(self, Self::Ended(_))
+	}
+}
+
+/// What has become of a milestone.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub enum Ending {
+	/// The seller was paid all of it: accepted, released, or not refused in time.
+	#[codec(index = 0)]
+	Released,
+	/// It was not delivered in time.
+	#[codec(index = 1)]
+	Expired,
+	/// A ruling, or nobody's, has divided it.
+	#[codec(index = 2)]
+	Resolved,
+	/// Both sides have ended the agreement, or one has undone it.
+	#[codec(index = 3)]
+	Cancelled,
+}
+
+/// How far a milestone is.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub struct Progress {
+	/// Where it is.
+	pub state: State,
+	/// What the buyer has released before its end, before shares were taken. Only rises.
+	pub released: Balance,
+	/// How many times the buyer has asked for changes. Only rises.
+	pub changes: u8,
+	/// The digest of the last evidence of a delivery, or the key that has opened the lock.
+	pub delivery: Option<[u8; 32]>,
+}
+
+/// One for each milestone of an offer.
+pub type Milestones = BoundedVec<Progress, ConstU32<MAX_MILESTONES>>;
+
+/// Where the money of an agreement went so far. Amounts only rise.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Default,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub struct Sums {
+	/// Settled to the seller, before shares were taken.
+	pub released: Balance,
+	/// Back to the buyer out of what it had locked.
+	pub refunded: Balance,
+	/// From the bond to the buyer because of what was not delivered.
+	pub penalties: Balance,
+	/// Fees of rulings that the buyer has borne for the seller, out of what it had locked.
+	pub costs_of_buyer: Balance,
+	/// Fees of rulings that the seller has borne for the buyer, out of the bond.
+	pub costs_of_seller: Balance,
+	/// To arbiters.
+	pub fees: Balance,
+}
+
+/// An agreement that runs, with the ticket of its storage deposit.
+#[derive(Clone, Debug, Decode, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+pub struct Agreement<Ticket> {
+	/// The offer that was committed.
+	pub offer: Offer,
+	/// In which block.
+	pub started: BlockNumber,
+	/// The fee schedule that was current then.
+	pub schedule: ScheduleId,
+	/// The last hash of the chain of messages by which it was negotiated, as its committer says.
+	pub transcript: H256,
+	/// How many times both sides have changed it. Only rises.
+	pub sequence: u32,
+	/// How far each milestone is.
+	pub milestones: Milestones,
+	/// What is left of the bond.
+	pub bond: Balance,
+	/// Where the money went so far.
+	pub sums: Sums,
+	/// How many disputes there were.
+	pub disputes: u32,
+	/// How many milestones the seller has failed: not delivered, or given less than half by a ruling.
+	pub breaches: u32,
+	/// Who put up the storage deposit, and gets it back.
+	pub depositor: AccountId,
+	/// The storage deposit.
+	pub ticket: Ticket,
+}
+
+impl<Ticket> Agreement<Ticket> {
+	/// What a milestone still holds: its amount less what was released before its end.
+	pub(crate) fn open(&self, index: usize) -> Balance {
+		match (self.offer.milestones.get(index), self.milestones.get(index)) {
+			(Some(milestone), Some(progress)) if !progress.state.is_ended() => {
+				// No more is released than there is.
+				milestone.amount.saturating_sub(progress.released)
+			},
+			_ => 0,
+		}
+	}
+
+	/// Places of the milestones that have not ended.
+	pub(crate) fn running(&self) -> impl Iterator<Item = usize> + '_ {
+		let states = self.milestones.iter().enumerate();
+		states.filter(|(_, progress)| !progress.state.is_ended()).map(|(index, _)| index)
+	}
+
+	/// What all milestones still hold.
+	pub(crate) fn open_total(&self) -> Balance {
+		// Saturating: together they are no more than the offer's total, which is a number.
+		self.running().fold(0, |sum, index| sum.saturating_add(self.open(index)))
+	}
+
+	/// What the bond must still cover: the penalties of the milestones that have not ended.
+	pub(crate) fn reserved_bond(&self) -> Balance {
+		let milestones = self.offer.milestones.iter().zip(&self.milestones);
+		let running = milestones.filter(|(_, progress)| !progress.state.is_ended());
+		running.fold(0, |sum, (milestone, _)| sum.saturating_add(milestone.penalty))
+	}
+
+	/// All that the agreement holds of the pallet's purse: milestones, bond, and fees of disputes.
+	pub(crate) fn held(&self) -> Balance {
+		let is_disputed = |progress: &&Progress| matches!(progress.state, State::Disputed { .. });
+		let fees = self.milestones.iter().filter(is_disputed);
+		let fees = fees.fold(0, |sum: Balance, _| sum.saturating_add(self.offer.panel.fee));
+		self.open_total().saturating_add(self.bond).saturating_add(fees)
+	}
+}
+
+/// The agreement of a runtime.
+pub type AgreementOf<T> = Agreement<<T as Config>::AgreementConsideration>;
+
+/// What is known of a negotiation: which of its offers can no longer be committed.
+#[derive(Clone, Debug, Decode, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+pub struct Standing<Ticket> {
+	/// The side that pays.
+	pub buyer: AccountId,
+	/// The side that is paid.
+	pub seller: AccountId,
+	/// The last round whose offers by the buyer cannot be committed. Only rises.
+	pub buyer_bar: u32,
+	/// The last round whose offers by the seller cannot be committed. Only rises.
+	pub seller_bar: u32,
+	/// The agreement that came of it. A negotiation makes one at most.
+	pub agreement: Option<AgreementId>,
+	/// Last block in which the row must be kept. `None` as long as the agreement runs.
+	pub keep_until: Option<BlockNumber>,
+	/// The side that has caused the row.
+	pub owner: Side,
+	/// Who put up its storage deposit, and gets it back.
+	pub depositor: AccountId,
+	/// The storage deposit.
+	pub ticket: Ticket,
+}
+
+impl<Ticket> Standing<Ticket> {
+	/// The last round whose offers by `side` cannot be committed.
+	pub fn bar(&self, side: Side) -> u32 {
+		match side {
+			Side::Buyer => self.buyer_bar,
+			Side::Seller => self.seller_bar,
+		}
+	}
+
+	/// Let offers of `side` up to `round` no longer be committed; whether that changes anything.
+	pub(crate) fn raise(&mut self, side: Side, round: u32) -> bool {
+		let bar = match side {
+			Side::Buyer => &mut self.buyer_bar,
+			Side::Seller => &mut self.seller_bar,
+		};
+		let rises = *bar < round;
+		*bar = round.max(*bar);
+		rises
+	}
+
+	/// Who has caused the row.
+	pub(crate) fn owner_account(&self) -> &AccountId {
+		match self.owner {
+			Side::Buyer => &self.buyer,
+			Side::Seller => &self.seller,
+		}
+	}
+}
+
+/// The standing of a runtime.
+pub type StandingOf<T> = Standing<<T as Config>::RecordConsideration>;
+
+/// What is left of an agreement that has ended.
+#[derive(
+	Clone, Debug, Decode, DecodeWithMemTracking, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo,
+)]
+pub struct Outcome {
+	/// The negotiation that it came of.
+	pub negotiation: NegotiationKey,
+	/// The side that paid.
+	pub buyer: AccountId,
+	/// The side that was paid.
+	pub seller: AccountId,
+	/// In what was paid.
+	pub asset: AssetId,
+	/// What all milestones were worth.
+	pub total: Balance,
+	/// The seller's bond. What did not go to the buyer went back.
+	pub bond: Balance,
+	/// Where the money went.
+	pub sums: Sums,
+	/// How many disputes there were.
+	pub disputes: u32,
+	/// How many milestones the seller has failed.
+	pub breaches: u32,
+	/// The block of the commit.
+	pub started: BlockNumber,
+	/// The block of the end.
+	pub ended: BlockNumber,
+	/// The last hash of the chain of messages by which it was negotiated.
+	pub transcript: H256,
+	/// What ended it.
+	pub reason: EndReason,
+}
+
+/// What ended an agreement.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Decode,
+	DecodeWithMemTracking,
+	Encode,
+	Eq,
+	MaxEncodedLen,
+	PartialEq,
+	TypeInfo,
+)]
+pub enum EndReason {
+	/// Each milestone has come to its own end.
+	#[codec(index = 0)]
+	Completed,
+	/// Both sides wanted it.
+	#[codec(index = 1)]
+	Cancelled,
+	/// The signer of the offer has shown that the other side had refused it before.
+	#[codec(index = 2)]
+	Voided,
+}
+
+/// For how many records of one agent one operator put up the storage deposit.
+#[derive(Clone, Copy, Debug, Decode, Default, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
+pub struct Sponsored {
+	/// Agreements that run.
+	pub agreements: u32,
+	/// Negotiations that something is known of.
+	pub records: u32,
+}
+
+/// How a dispute divides money. See the crate's documentation for the words.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Division {
+	/// Of what is open, to the seller, before shares are taken.
+	pub to_seller: Balance,
+	/// Of what is open, back to the buyer.
+	pub to_buyer: Balance,
+	/// From the bond to the buyer.
+	pub penalty: Balance,
+	/// Of what is open, to the seller for the fee that it put up.
+	pub costs_of_buyer: Balance,
+	/// From the bond to the buyer for the fee that it put up.
+	pub costs_of_seller: Balance,
+}
+
+impl Division {
+	/// `open` divided by `share`, rounded to the seller.
+	pub(crate) fn fallback(open: Balance, share: Permill) -> Self {
+		let to_seller = share.mul_ceil(open);
+		// A share of an amount is no more than the amount.
+		Self { to_seller, to_buyer: open.saturating_sub(to_seller), ..Self::default() }
+	}
+
+	/// A ruling that gives `share` of `open` to the seller. `spare` is what of the bond is not reserved
+	/// for other milestones, `penalty` included; `fee` was put up by `by`.
+	pub(crate) fn ruling(
+		open: Balance,
+		share: Permill,
+		penalty: Balance,
+		spare: Balance,
+		fee: Balance,
+		by: Side,
+	) -> Self {
+		let lost = share.left_from_one();
+		let mut division = Self::fallback(open, share);
+		division.penalty = lost.mul_floor(penalty).min(spare);
+		match by {
+			Side::Buyer => {
+				let spare = spare.saturating_sub(division.penalty);
+				division.costs_of_seller = lost.mul_floor(fee).min(spare);
+			},
+			Side::Seller => {
+				division.costs_of_buyer = share.mul_floor(fee).min(division.to_buyer);
+				division.to_buyer = division.to_buyer.saturating_sub(division.costs_of_buyer);
+			},
+		}
+		division
+	}
+}
+
+/// What happens to a milestone if everybody stays silent.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub struct Deadline {
+	/// Place of the milestone in the offer, from 0.
+	pub milestone: u32,
+	/// First block in which anyone can have it done by `poke`.
+	pub from: BlockNumber,
+	/// Whose silence it is: the seller's, the buyer's, or the arbiters'.
+	pub waits_for: WaitsFor,
+	/// What the seller then gets, before shares are taken.
+	pub to_seller: Balance,
+	/// What the buyer then gets back.
+	pub to_buyer: Balance,
+	/// What the buyer then gets of the bond.
+	pub penalty: Balance,
+	/// Who then gets the fee of a dispute back, and how much.
+	pub fee: Option<(Side, Balance)>,
+}
+
+/// On whom a milestone waits.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub enum WaitsFor {
+	/// The seller has to deliver.
+	#[codec(index = 0)]
+	Seller,
+	/// The buyer has to refuse, or else has accepted.
+	#[codec(index = 1)]
+	Buyer,
+	/// The arbiters have to rule.
+	#[codec(index = 2)]
+	Arbiters,
+}
+
+/// When an agreement is over though everybody is silent.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub struct Deadlines {
+	/// One for each milestone that has not ended, in order.
+	pub milestones: Vec<Deadline>,
+	/// First block in which `poke` ends the agreement.
+	pub ends: BlockNumber,
+	/// What the seller then gets back of its bond.
+	pub bond: Balance,
+}
+
+/// An agreement as clients see it.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub struct AgreementView {
+	/// The offer that was committed.
+	pub offer: Offer,
+	/// In which block.
+	pub started: BlockNumber,
+	/// The fee schedule that holds until it ends.
+	pub schedule: ScheduleId,
+	/// The last hash of the chain of messages by which it was negotiated, as its committer says.
+	pub transcript: H256,
+	/// What the next consent must name.
+	pub sequence: u32,
+	/// How far each milestone is.
+	pub milestones: Vec<Progress>,
+	/// What is left of the bond.
+	pub bond: Balance,
+	/// Where the money went so far.
+	pub sums: Sums,
+	/// How many disputes there were.
+	pub disputes: u32,
+	/// Who put up the storage deposit.
+	pub depositor: AccountId,
+}
+
+impl<Ticket> From<Agreement<Ticket>> for AgreementView {
+	fn from(agreement: Agreement<Ticket>) -> Self {
+		Self {
+			offer: agreement.offer,
+			started: agreement.started,
+			schedule: agreement.schedule,
+			transcript: agreement.transcript,
+			sequence: agreement.sequence,
+			milestones: agreement.milestones.into_inner(),
+			bond: agreement.bond,
+			sums: agreement.sums,
+			disputes: agreement.disputes,
+			depositor: agreement.depositor,
+		}
+	}
+}
+
+/// What is known of a negotiation, as clients see it.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub struct StandingView {
+	/// The last round whose offers by the buyer cannot be committed.
+	pub buyer_bar: u32,
+	/// The last round whose offers by the seller cannot be committed.
+	pub seller_bar: u32,
+	/// The agreement that came of it.
+	pub agreement: Option<AgreementId>,
+	/// Last block in which the row is kept. `None` as long as the agreement runs.
+	pub keep_until: Option<BlockNumber>,
+}
+
+/// What a commit would do.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
+pub struct Quote {
+	/// The id of the agreement.
+	pub id: AgreementId,
+	/// What the buyer would lock.
+	pub total: Balance,
+	/// What the seller would lock.
+	pub bond: Balance,
+	/// The fee schedule that would hold until the end.
+	pub schedule: ScheduleId,
+	/// First block in which the agreement would be over if everybody stayed silent.
+	pub ends: BlockNumber,
+}

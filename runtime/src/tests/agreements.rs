@@ -1,0 +1,254 @@
+//! Agreements with the real ledger, settlement and registry.
+
+use super::*;
+use pallet_stoa_agents::Error as AgentError;
+use pallet_stoa_escrow::{Call, Error, Event, RECORD_PERIOD};
+use sp_runtime::Permill;
+use stoa_primitives::{
+	agent::{Scope, Scopes},
+	agreement::{lock_of, Evidence},
+	payload::{CancelConsent, ExtendConsent},
+};
+
+type Escrow = Call<Runtime>;
+
+fn evidence() -> Evidence {
+	let uri = b"https://evidence.example/1".to_vec();
+	Evidence { digest: [8; 32], uri: uri.try_into().expect("a short URI") }
+}
+
+fn deliver(id: AgreementId, milestone: u32) -> Escrow {
+	Call::deliver { id, milestone, evidence: evidence() }
+}
+
+fn dispute(id: AgreementId, milestone: u32) -> Escrow {
+	Call::dispute { id, milestone, evidence: evidence() }
+}
+
+fn rule(id: AgreementId, percent: u32) -> Escrow {
+	let share = Permill::from_percent(percent);
+	Call::rule { id, milestone: 0, share, evidence: evidence() }
+}
+
+fn domain() -> Domain {
+	Domain::agreements(genesis_hash())
+}
+
+fn sign(who: &Person, message: &[u8]) -> AgentSignature {
+	AgentSignature::Account(who.pair.sign(message).into())
+}
+
+/// A buyer of Bob's with $1, a seller of Alice's with ten cents, an arbiter of Charlie's.
+fn parties() -> (Person, Person, Person) {
+	let buyer = Person::new(2).registered_by(&bob(), None).with_credits(&DUSD, DOLLAR);
+	let seller = Person::new(1).registered_by(&alice(), None).with_credits(&DUSD, DOLLAR / 10);
+	let arbiter = Person::new(3).registered_by(&charlie(), None);
+	(buyer, seller, arbiter)
+}
+
+/// With a bond of two cents, a penalty of one, and an arbiter for two cents.
+fn judged(buyer: &Person, seller: &Person, arbiter: &Person) -> Offer {
+	let mut offer = offer(buyer, seller);
+	offer.milestones[0].penalty = DOLLAR / 100;
+	offer.bond = DOLLAR / 50;
+	let arbiters = vec![arbiter.account.clone()].try_into().expect("one arbiter");
+	let fallback = Permill::from_percent(50);
+	Offer { panel: Panel { arbiters, fee: DOLLAR / 50, turn: 20, fallback }, ..offer }
+}
+
+#[test]
+fn an_agreement_should_settle_at_the_schedule_and_leave_a_record() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let offer = judged(&buyer, &seller, &arbiter);
+		let quote = pallet_stoa_escrow::Pallet::<Runtime>::quote(offer.clone()).expect("it can be");
+		let id = commit(&offer);
+		assert_eq!(quote.id, id);
+		assert_eq!(buyer.credits(&DUSD), DOLLAR * 9 / 10);
+		assert_eq!(seller.credits(&DUSD), DOLLAR * 8 / 100);
+		assert_eq!(Credits::solvency(DUSD).locked, DOLLAR * 12 / 100);
+		ok(seller.origin(), deliver(id, 0));
+		take_events();
+		ok(buyer.origin(), Call::accept { id, milestone: 0 });
+		let events = take_events();
+		let settled = events.iter().find_map(|event| match event {
+			RuntimeEvent::FeeSplit(pallet_stoa_fee_split::Event::Settled {
+				gross, source, ..
+			}) => Some((*gross, *source)),
+			_ => None,
+		});
+		let source = stoa_primitives::money::Source::Agreement(id);
+		assert_eq!(settled, Some((DOLLAR / 10, source)));
+		assert!(matches!(events.last(), Some(RuntimeEvent::Escrow(Event::Ended { .. }))));
+		assert_eq!(seller.credits(&DUSD), DOLLAR / 10 + DOLLAR / 10 * 85 / 100);
+		assert_eq!(Credits::solvency(DUSD).locked, 0);
+		let outcome = crate::Escrow::outcome(id).expect("it is kept");
+		assert_eq!(outcome.sums.released, DOLLAR / 10);
+		advance(RECORD_PERIOD + 1);
+		ok(alice().origin(), Call::forget { negotiation: offer.key() });
+		assert!(crate::Escrow::outcome(id).is_none());
+	});
+}
+
+#[test]
+fn a_ruling_should_pay_the_arbiter_and_divide_to_the_unit() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let id = commit(&judged(&buyer, &seller, &arbiter));
+		ok(seller.origin(), deliver(id, 0));
+		ok(buyer.origin(), dispute(id, 0));
+		refused(seller.origin(), rule(id, 100), Error::<Runtime>::NotInTheSeat);
+		ok(arbiter.origin(), rule(id, 25));
+		assert_eq!(arbiter.credits(&DUSD), DOLLAR / 50);
+		// A quarter of ten cents, less fees; three quarters of penalty and fee out of the bond, of which
+		// no more is left than half a cent for the latter.
+		let sums = crate::Escrow::outcome(id).expect("it is kept").sums;
+		let cent = DOLLAR / 100;
+		assert_eq!((sums.released, sums.refunded), (cent * 10 / 4, cent * 30 / 4));
+		assert_eq!((sums.penalties, sums.costs_of_seller), (cent * 3 / 4, cent * 5 / 4));
+		assert_eq!(buyer.credits(&DUSD), DOLLAR - 2 * cent - sums.released + 2 * cent);
+		assert_eq!(Credits::solvency(DUSD).locked, 0);
+	});
+}
+
+#[test]
+fn silence_should_end_agreements_of_agents_that_are_gone() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let of = |n: u8| Offer { negotiation: [n; 32], ..judged(&buyer, &seller, &arbiter) };
+		let ids = [1, 2, 3].map(|n| commit(&of(n)));
+		for id in &ids[1..] {
+			ok(seller.origin(), deliver(*id, 0));
+		}
+		ok(buyer.origin(), dispute(ids[2], 0));
+		for (operator, agent) in [(alice(), &seller), (bob(), &buyer), (charlie(), &arbiter)] {
+			let agent = agent.account.clone();
+			ok(operator.origin(), pallet_stoa_agents::Call::retire { agent });
+		}
+		let ends = |id| crate::Escrow::deadlines(id).expect("it runs").ends;
+		let mut in_time = ids.map(|id| (ends(id), id));
+		in_time.sort_unstable();
+		for (ends, id) in in_time {
+			System::set_block_number(ends - 1);
+			refused(ferdie().origin(), Call::poke { id }, Error::<Runtime>::NothingDue);
+			System::set_block_number(ends);
+			ok(ferdie().origin(), Call::poke { id });
+		}
+		let released = ids.map(|id| crate::Escrow::outcome(id).expect("it is kept").sums.released);
+		assert_eq!(released, [0, DOLLAR / 10, DOLLAR / 20]);
+		assert_eq!(Credits::solvency(DUSD).locked, 0);
+	});
+}
+
+#[test]
+fn only_the_scope_for_offers_should_bind_an_agent() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let offer = judged(&buyer, &seller, &arbiter);
+		let key = VoucherKey::ed25519(21);
+		let add = |scope| {
+			let (agent, key) = (seller.account.clone(), key.key());
+			let scopes = Scopes::NONE.with(scope);
+			ok(
+				alice().origin(),
+				pallet_stoa_agents::Call::add_key { agent, key, scopes, expires_at: 100 },
+			);
+		};
+		let commit = |message: &[u8]| Call::commit {
+			offer: Box::new(offer.clone()),
+			signature: AgentSignature::Delegate { key: key.key(), signature: key.sign(message) },
+			transcript: Hash::zero(),
+		};
+		let digest = offer.digest(&domain());
+		refused(buyer.origin(), commit(&digest), AgentError::<Runtime>::KeyNotFound);
+		add(Scope::Voucher);
+		refused(buyer.origin(), commit(&digest), AgentError::<Runtime>::ScopeMissing);
+		let agent = seller.account.clone();
+		ok(alice().origin(), pallet_stoa_agents::Call::remove_key { agent, key: key.key() });
+		add(Scope::Offer);
+		let foreign = offer.digest(&Domain::agreements(Hash::repeat_byte(9)));
+		refused(buyer.origin(), commit(&foreign), AgentError::<Runtime>::SignatureInvalid);
+		ok(buyer.origin(), commit(&digest));
+	});
+}
+
+#[test]
+fn both_sides_should_extend_and_cancel() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let id = commit(&judged(&buyer, &seller, &arbiter));
+		let consent =
+			ExtendConsent { agreement: id, milestone: 0, deliver_by: 500, sequence: 0, expires: 9 };
+		let signature = sign(&buyer, &consent.to_bytes(&domain()));
+		ok(seller.origin(), Call::extend { consent, signature });
+		let consent = CancelConsent { agreement: id, seller: 40_000, sequence: 1, expires: 9 };
+		let signature = sign(&seller, &consent.to_bytes(&domain()));
+		ok(buyer.origin(), Call::cancel { consent, signature });
+		assert_eq!(buyer.credits(&DUSD), DOLLAR - 40_000);
+		assert_eq!(seller.credits(&DUSD), DOLLAR / 10 + 34_000);
+	});
+}
+
+#[test]
+fn parties_should_not_share_an_operator_with_each_other_or_an_arbiter() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let sibling = Person::new(4).registered_by(&alice(), None);
+		let refuses = |offer: Offer, error: Error<Runtime>| {
+			let quote = crate::Escrow::quote(offer);
+			assert_eq!(quote.unwrap_err(), error.into());
+		};
+		let with = |buyer: &Person, arbiter: &Person| judged(buyer, &seller, arbiter);
+		refuses(with(&sibling, &arbiter), Error::SameOperator);
+		// The seller's operator itself, which is no agent, answers for itself.
+		refuses(with(&alice(), &arbiter), Error::SameOperator);
+		refuses(with(&buyer, &sibling), Error::ArbiterNotIndependent);
+	});
+}
+
+#[test]
+fn proxies_for_agents_should_lock_no_bond() {
+	run(|| {
+		use frame_support::traits::InstanceFilter;
+		let (buyer, seller, arbiter) = parties();
+		let allowed = |offer: Offer| {
+			let signature = sign(&seller, &[]);
+			let transcript = Hash::zero();
+			let call = Call::commit { offer: Box::new(offer), signature, transcript };
+			configs::ProxyType::Agent.filter(&call.into())
+		};
+		let bonded = judged(&buyer, &seller, &arbiter);
+		assert!(allowed(bonded.clone()));
+		assert!(!allowed(Offer { by: Side::Buyer, ..bonded }));
+		assert!(allowed(Offer { by: Side::Buyer, ..offer(&buyer, &seller) }));
+	});
+}
+
+#[test]
+fn one_key_should_serve_a_barter() {
+	run(|| {
+		let (buyer, seller, _) = parties();
+		let key = [9; 32];
+		let locked = |buyer: &Person, seller: &Person, deliver_within| {
+			let mut offer = offer(buyer, seller);
+			let milestone = &mut offer.milestones[0];
+			milestone.lock = Some(lock_of(&key));
+			(milestone.review, milestone.changes) = (0, 0);
+			(milestone.amount, milestone.deliver_within) = (DOLLAR / 20, deliver_within);
+			commit(&offer)
+		};
+		let there = locked(&buyer, &seller, 50);
+		let back = locked(&seller, &buyer, 100);
+		take_events();
+		ok(seller.origin(), Call::reveal { id: there, milestone: 0, key });
+		let revealed = take_events().into_iter().find_map(|event| match event {
+			RuntimeEvent::Escrow(Event::Revealed { key, .. }) => Some(key),
+			_ => None,
+		});
+		let key = revealed.expect("the chain has seen it");
+		ok(buyer.origin(), Call::reveal { id: back, milestone: 0, key });
+		let share = DOLLAR / 20 * 85 / 100;
+		assert_eq!(buyer.credits(&DUSD), DOLLAR - DOLLAR / 20 + share);
+		assert_eq!(seller.credits(&DUSD), DOLLAR / 10 - DOLLAR / 20 + share);
+	});
+}
