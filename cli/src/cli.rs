@@ -1,7 +1,9 @@
 //! What can be typed.
 
+mod agreement;
 mod channel;
 
+pub use agreement::{Agreement, Cancel, Commit, Extend, Milestone, WithEvidence, WithdrawOffer};
 pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
 
 use crate::{backup::BackupArgs, output::Format};
@@ -69,6 +71,9 @@ pub enum Command {
 	/// Open, change, settle and close payment channels.
 	#[command(subcommand)]
 	Channel(Channel),
+	/// Carry out what was agreed with another agent: commit, deliver, accept, dispute.
+	#[command(subcommand)]
+	Agreement(Agreement),
 	/// Call a paid URL: the body goes to standard output, what was paid to standard error.
 	Call(Call),
 	/// Sell a local HTTP API per call.
@@ -428,6 +433,10 @@ mod tests {
 			"stoa channel revoke-lane 0x00 -1",
 			"stoa demo --calls 0",
 			"stoa channel finalize",
+			"stoa agreement deliver 0x00 0",
+			"stoa agreement accept 0x00",
+			"stoa agreement accept 0x00 -1",
+			"stoa agreement cancel 0x00 1 --consent 0x00 --valid 1h",
 		] {
 			assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
 		}
@@ -471,6 +480,26 @@ mod tests {
 			"stoa serve --upstream http://h --price 0.1 --tick-value 0.05 --open-min 1 --opens-per-hour 5",
 			"stoa serve --upstream http://h --price 0.1 --min-grace 1h --settle-horizon 2h",
 			"stoa serve --upstream http://x --price 1 --tower http://y:1 --backup-to-node --recover",
+			"stoa agreement list",
+			"stoa agreement show 0x00",
+			"stoa agreement commit 0x00 --transcript 0x00 --dry-run",
+			"stoa agreement deliver 0x00 0 --file report.pdf --uri https://x/y",
+			"stoa agreement reveal 0x00 1 0x00",
+			"stoa agreement accept 0x00 0",
+			"stoa agreement release 0x00 0 1.5",
+			"stoa agreement request-changes 0x00 0 --digest 0x00",
+			"stoa agreement dispute 0x00 0 --file why.txt",
+			"stoa agreement rule 0x00 0 --seller 62.5% --file why.txt",
+			"stoa agreement poke 0x00",
+			"stoa agreement cancel 0x00 1.5 --valid 10m",
+			"stoa agreement cancel 0x00 1.5 --consent 0x00",
+			"stoa agreement extend 0x00 0 2h",
+			"stoa agreement extend 0x00 0 4711 --consent 0x00",
+			"stoa agreement withdraw-offer b 0x00 --round 3 --as-seller",
+			"stoa agreement supersede 0x00",
+			"stoa agreement forget 0x00",
+			"stoa agreement kpis",
+			"stoa agreement kpis b",
 			"stoa demo --calls 10 --consumers 2",
 		] {
 			assert!(parse(line).is_ok(), "{line}");

@@ -7,6 +7,7 @@
 mod api;
 pub mod calls;
 mod error;
+mod escrow;
 mod events;
 mod online;
 mod opening;
@@ -21,7 +22,7 @@ pub use self::state::{AssetMetadata, LifetimeTotals, Solvency};
 pub use self::{
 	calls::Call,
 	error::{ChainError, DispatchFailure},
-	events::{EventRecord, MarketEvent},
+	events::{AgreementEvent, EventRecord, MarketEvent},
 	online::{Chain, ConnectOptions},
 	opening::{opening_call, OpeningChain, PairView, Prospect},
 	submit::{FeeAsset, FeePaid, SignedChain, SubmitOptions, Submitted, Wait},

@@ -7,6 +7,13 @@
 //! Both sides check an offer with [`Offer::validate`] before they sign it; the chain does the same
 //! when it is committed.
 
+mod course;
+
+pub use course::{
+	AgreementView, Deadline, Deadlines, EndReason, Ending, Kpis, Outcome, Progress, Quote,
+	StandingView, State, Sums, WaitsFor,
+};
+
 use crate::{
 	agent::Uri,
 	payload::{header, read_header, Domain, PayloadError, Reader, HEADER_LEN},

@@ -1,6 +1,7 @@
 //! The commands, one module for each part of the market.
 
 pub mod agent;
+pub mod agreement;
 pub mod call;
 pub mod channel;
 pub mod keys;

@@ -40,6 +40,66 @@
 		with = "::subxt::utils::Static<::stoa_primitives::channel::SkipReason>"
 	),
 	substitute_type(
+		path = "stoa_primitives::agreement::course::AgreementView",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::AgreementView>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Deadlines",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Deadlines>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Ending",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Ending>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::EndReason",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::EndReason>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::Evidence",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Evidence>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Kpis",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Kpis>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::Offer",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Offer>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Outcome",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Outcome>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Quote",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Quote>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::Side",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Side>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::StandingView",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::StandingView>"
+	),
+	substitute_type(
+		path = "stoa_primitives::agreement::course::Sums",
+		with = "::subxt::utils::Static<::stoa_primitives::agreement::Sums>"
+	),
+	substitute_type(
+		path = "stoa_primitives::payload::CancelConsent",
+		with = "::subxt::utils::Static<::stoa_primitives::payload::CancelConsent>"
+	),
+	substitute_type(
+		path = "stoa_primitives::payload::ExtendConsent",
+		with = "::subxt::utils::Static<::stoa_primitives::payload::ExtendConsent>"
+	),
+	substitute_type(
+		path = "sp_arithmetic::per_things::Permill",
+		with = "::subxt::utils::Static<::sp_runtime::Permill>"
+	),
+	substitute_type(
 		path = "stoa_primitives::keys::AgentSignature",
 		with = "::subxt::utils::Static<::stoa_primitives::keys::AgentSignature>"
 	),

@@ -1,5 +1,7 @@
 //! The calls that agents, operators and auditors submit.
 
+pub mod escrow;
+
 use super::{api, online::AtBlock, ChainError, OpenChannel};
 use codec::{Compact, Encode};
 use sp_runtime::MultiSignature;

@@ -1,5 +1,9 @@
 //! What happened in a block, as an auditor needs it to recompute every figure.
 
+mod escrow;
+
+pub use escrow::AgreementEvent;
+
 use super::{api, DispatchFailure};
 use stoa_primitives::{
 	channel::{Cap, ChannelId, SkipReason},
@@ -224,6 +228,8 @@ pub enum MarketEvent {
 		/// What went back to the payer.
 		refunded: Balance,
 	},
+	/// Something has happened to an agreement or a negotiation.
+	Agreement(AgreementEvent),
 	/// A transaction fee was taken.
 	FeePaid {
 		/// Who paid it.
@@ -440,6 +446,7 @@ pub(super) fn decode(event: api::Event, metadata: &Metadata) -> Option<MarketEve
 			amount: actual_fee,
 			tip,
 		},
+		Event::Escrow(event) => MarketEvent::Agreement(escrow::decode(event)),
 		Event::System(api::system::Event::ExtrinsicFailed { dispatch_error, .. }) => {
 			MarketEvent::ExtrinsicFailed(failure(&dispatch_error, metadata))
 		},

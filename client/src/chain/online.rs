@@ -599,7 +599,7 @@ pub(super) fn block_number(number: u64) -> BlockNumber {
 }
 
 /// The pallets whose events carry figures: none of them may be passed over silently.
-const MARKET: [&str; 5] = ["Agents", "Channels", "Credits", "FeeSplit", "Referrals"];
+const MARKET: [&str; 6] = ["Agents", "Channels", "Credits", "Escrow", "FeeSplit", "Referrals"];
 
 /// Reads one event; fails if it is a market event that this client does not know in this form.
 pub(super) fn read_event(

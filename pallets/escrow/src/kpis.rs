@@ -2,7 +2,10 @@
 
 use codec::{Decode, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use stoa_primitives::{agreement::Offer, Balance, BlockNumber};
+use stoa_primitives::{
+	agreement::{Kpis, Offer},
+	Balance, BlockNumber,
+};
 
 /// Classes of waiting times: class 0 is no block at all, class `n` from `2^(n-1)` to `2^n - 1` blocks.
 /// A negotiation lasts no longer than the last of them.
@@ -82,29 +85,6 @@ impl Counters {
 		}
 		None
 	}
-}
-
-/// How agreements come about and how they go.
-///
-/// Both sides of an agreement count it. What offers say of a negotiation, its beginning and its first
-/// price, is what both sides have agreed to say.
-#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
-pub struct Kpis {
-	/// Agreements that were committed.
-	pub agreements: u32,
-	/// Between which numbers of blocks, both included, the median from the beginning of a negotiation
-	/// to its commit is. Waits are counted in classes that double, so it is known to a factor of two.
-	pub median_wait: Option<(BlockNumber, BlockNumber)>,
-	/// Agreements for each offer that was made in their negotiations or withdrawn, in millionths.
-	pub acceptance_ppm: Option<u32>,
-	/// The mean of prices against the seller's first price, in millionths of it.
-	pub price_ppm: Option<u32>,
-	/// Disputes.
-	pub disputes: u32,
-	/// Disputes for each thousand agreements, rounded down.
-	pub disputes_per_thousand: Option<u32>,
-	/// Milestones that were not delivered, or of which a ruling gave the seller less than half.
-	pub breaches: u32,
 }
 
 /// What is counted of an agent, as long as anything is known of a negotiation of it.

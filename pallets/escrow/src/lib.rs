@@ -35,7 +35,7 @@ pub use weights::WeightInfo;
 #[allow(clippy::expect_used)]
 pub mod pallet {
 	use super::*;
-	use crate::kpis::{AgentRow, Counters, Kpis};
+	use crate::kpis::{AgentRow, Counters};
 	use alloc::boxed::Box;
 	use frame_support::{
 		pallet_prelude::*,
@@ -45,8 +45,9 @@ pub mod pallet {
 	use sp_runtime::{traits::BlockNumberProvider, Permill};
 	use stoa_primitives::{
 		agreement::{
-			negotiation_key, AgreementId, Evidence, NegotiationKey, Offer, Side, MAX_ARBITERS,
-			MAX_CHANGES, MAX_DURATION, MAX_MILESTONES, MAX_ROUNDS, MAX_VALIDITY, MIN_REVIEW,
+			negotiation_key, AgreementId, Evidence, Kpis, NegotiationKey, Offer, Side,
+			MAX_ARBITERS, MAX_CHANGES, MAX_DURATION, MAX_MILESTONES, MAX_ROUNDS, MAX_VALIDITY,
+			MIN_REVIEW,
 		},
 		keys::AgentSignature,
 		money::ScheduleId,

@@ -1,7 +1,7 @@
 //! What is counted.
 
 use super::*;
-use crate::kpis::Kpis;
+use stoa_primitives::agreement::Kpis;
 
 #[test]
 fn both_sides_and_the_market_should_be_counted() {

@@ -1,0 +1,155 @@
+//! Agreements, as the chain knows them.
+
+use super::{api, events::failure, online::view, At, Chain, ChainError};
+use stoa_primitives::{
+	agreement::{AgreementId, AgreementView, Deadlines, Kpis, Offer, Outcome, Quote, StandingView},
+	payload::Domain,
+	AccountId,
+};
+use subxt::utils::Static;
+
+impl Chain {
+	/// The domain of offers and of what both sides of an agreement sign.
+	pub fn agreement_domain(&self) -> Domain {
+		Domain::agreements(self.genesis())
+	}
+
+	/// An agreement that runs.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn agreement(
+		&self,
+		id: &AgreementId,
+		at: At,
+	) -> Result<Option<AgreementView>, ChainError> {
+		let call = api::view_functions().escrow().agreement(*id);
+		Ok(view(&self.at(at).await?, call).await?.map(|agreement| agreement.0))
+	}
+
+	/// What is left of an agreement that has ended, for 30 days at least.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn outcome(&self, id: &AgreementId, at: At) -> Result<Option<Outcome>, ChainError> {
+		let call = api::view_functions().escrow().outcome(*id);
+		Ok(view(&self.at(at).await?, call).await?.map(|outcome| outcome.0))
+	}
+
+	/// What happens to each milestone of an agreement, and when, if everybody stays silent.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn deadlines(
+		&self,
+		id: &AgreementId,
+		at: At,
+	) -> Result<Option<Deadlines>, ChainError> {
+		let call = api::view_functions().escrow().deadlines(*id);
+		Ok(view(&self.at(at).await?, call).await?.map(|deadlines| deadlines.0))
+	}
+
+	/// Who may rule in the dispute about a milestone.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn seat(
+		&self,
+		id: &AgreementId,
+		milestone: u32,
+		at: At,
+	) -> Result<Option<AccountId>, ChainError> {
+		let call = api::view_functions().escrow().seat(*id, milestone);
+		Ok(view(&self.at(at).await?, call).await?.map(|arbiter| arbiter.0))
+	}
+
+	/// What committing an offer would do in the block that follows, its signature aside; or why it would
+	/// fail.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`], among them [`ChainError::Dispatch`] with the reason.
+	pub async fn quote(&self, offer: &Offer, at: At) -> Result<Quote, ChainError> {
+		let call = api::view_functions().escrow().quote(Static(offer.clone()));
+		let at = self.at(at).await?;
+		match view(&at, call).await? {
+			Ok(quote) => Ok(quote.0),
+			Err(error) => Err(ChainError::Dispatch(failure(&error, at.metadata_ref()))),
+		}
+	}
+
+	/// What is known on chain of a negotiation.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn standing(
+		&self,
+		buyer: &AccountId,
+		seller: &AccountId,
+		negotiation: &[u8; 32],
+		at: At,
+	) -> Result<Option<StandingView>, ChainError> {
+		let call = api::view_functions().escrow().standing(
+			Static(buyer.clone()),
+			Static(seller.clone()),
+			*negotiation,
+		);
+		Ok(view(&self.at(at).await?, call).await?.map(|standing| standing.0))
+	}
+
+	/// How an agent's agreements came about and went; `None` when nothing is known of it.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn agreement_kpis(
+		&self,
+		agent: &AccountId,
+		at: At,
+	) -> Result<Option<Kpis>, ChainError> {
+		let call = api::view_functions().escrow().agent_kpis(Static(agent.clone()));
+		Ok(view(&self.at(at).await?, call).await?.map(|kpis| kpis.0))
+	}
+
+	/// How all agreements came about and went.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn market_kpis(&self, at: At) -> Result<Kpis, ChainError> {
+		let call = api::view_functions().escrow().market_kpis();
+		Ok(view(&self.at(at).await?, call).await?.0)
+	}
+
+	/// All agreements that run, in no order. Walks the whole map: for auditors.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn agreements(
+		&self,
+		at: At,
+	) -> Result<Vec<(AgreementId, AgreementView)>, ChainError> {
+		let at = self.at(at).await?;
+		let mut rows = at.storage().iter(api::storage().escrow().agreements(), ()).await?;
+		let mut out = Vec::new();
+		while let Some(row) = rows.next().await {
+			// The key is the id behind the 32 bytes of pallet and item.
+			let id = row?
+				.key_bytes()
+				.get(32..)
+				.and_then(|id| AgreementId::try_from(id).ok())
+				.ok_or_else(|| ChainError::Incompatible { what: "Escrow.Agreements".into() })?;
+			let call = api::view_functions().escrow().agreement(id);
+			if let Some(agreement) = view(&at, call).await? {
+				out.push((id, agreement.0));
+			}
+		}
+		Ok(out)
+	}
+}
