@@ -76,6 +76,7 @@ fn check_invariants() {
 	FeeSplit::do_try_state().expect("fee-split");
 	Referrals::do_try_state().expect("referrals");
 	Channels::do_try_state().expect("channels");
+	stoa_runtime::Escrow::do_try_state().expect("escrow");
 }
 
 /// One thing that happens.

@@ -7,6 +7,7 @@ mod deliver;
 mod dispute;
 mod end;
 mod kpis;
+mod layout;
 mod model;
 mod readme;
 mod standing;
