@@ -2,13 +2,15 @@
 
 mod agreement;
 mod channel;
+mod negotiate;
 
 pub use agreement::{Agreement, Cancel, Commit, Extend, Milestone, WithEvidence, WithdrawOffer};
 pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
+pub use negotiate::{Buy, Negotiate, Operator, Sell};
 
 use crate::{backup::BackupArgs, output::Format};
 use channel::lanes;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Let software agents pay each other per call, and see what they were paid.
@@ -71,6 +73,9 @@ pub enum Command {
 	/// Open, change, settle and close payment channels.
 	#[command(subcommand)]
 	Channel(Channel),
+	/// Come to an agreement with another agent: ask, offer, haggle, commit.
+	#[command(subcommand)]
+	Negotiate(Negotiate),
 	/// Carry out what was agreed with another agent: commit, deliver, accept, dispute.
 	#[command(subcommand)]
 	Agreement(Agreement),
@@ -363,9 +368,21 @@ pub struct Serve {
 	pub asset: InAsset,
 }
 
+/// What the demo plays.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Scenario {
+	/// Consumers pay a provider per call, through channels.
+	Calls,
+	/// An agent negotiates with three vendors, agrees with one and pays by milestone.
+	Procurement,
+}
+
 /// Play the main job.
 #[derive(Args, Debug)]
 pub struct Demo {
+	/// What is played. The options below but --keep are for `calls`.
+	#[arg(long, value_enum, default_value_t = Scenario::Calls)]
+	pub scenario: Scenario,
 	/// Paid calls of each consumer.
 	#[arg(
 		long,
@@ -500,7 +517,14 @@ mod tests {
 			"stoa agreement forget 0x00",
 			"stoa agreement kpis",
 			"stoa agreement kpis b",
+			"stoa negotiate buy b --profile buy.json --operator approve",
+			"stoa negotiate sell --profile sell.json --count 3",
+			"stoa negotiate list",
+			"stoa negotiate show 0x00",
+			"stoa negotiate export 0x00",
+			"stoa negotiate verify file.json --offline",
 			"stoa demo --calls 10 --consumers 2",
+			"stoa demo --scenario procurement --keep run",
 		] {
 			assert!(parse(line).is_ok(), "{line}");
 		}

@@ -256,6 +256,11 @@ impl Context {
 		}
 	}
 
+	/// Where it is kept what `account` has negotiated on `chain`.
+	pub fn negotiations_store(&self, chain: &Chain, account: &AccountId) -> PathBuf {
+		self.store_path(chain, account, "negotiations")
+	}
+
 	/// Where it is kept at which address the sellers were found that `account` has paid on `chain`.
 	pub fn sellers_file(&self, chain: &Chain, account: &AccountId) -> PathBuf {
 		self.store_path(chain, account, "sellers").with_extension("json")

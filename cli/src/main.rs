@@ -87,6 +87,10 @@ async fn run(context: Context, command: Command) -> Result<Outcome, Failure> {
 			let (report, failure) = commands::channel::run(context, command).await?;
 			return Ok(Outcome { report: Some(report), failure });
 		},
+		Command::Negotiate(command) => {
+			let (report, failure) = commands::negotiate::run(context, command).await?;
+			return Ok(Outcome { report: Some(report), failure });
+		},
 		Command::Agreement(command) => commands::agreement::run(context, command).await?,
 		Command::Call(args) => commands::call::run(context, args).await?,
 		Command::Serve(args) => commands::serve::run(context, args).await?,

@@ -27,6 +27,7 @@ pub mod chain;
 pub mod config;
 pub mod http;
 pub mod keys;
+pub mod negotiation;
 pub mod payee;
 pub mod payer;
 pub mod payment;

@@ -6,6 +6,7 @@ pub mod call;
 pub mod channel;
 pub mod keys;
 pub mod money;
+pub mod negotiate;
 pub mod referral;
 pub mod serve;
 

@@ -35,13 +35,13 @@ pub struct Check {
 
 impl Check {
 	/// `found` must be `expected`.
-	fn equal<T: PartialEq + Display>(what: impl Into<String>, expected: T, found: T) -> Self {
+	pub fn equal<T: PartialEq + Display>(what: impl Into<String>, expected: T, found: T) -> Self {
 		let passed = expected == found;
 		Self { what: what.into(), expected: expected.to_string(), found: found.to_string(), passed }
 	}
 
 	/// `found` must be at least `least`.
-	fn at_least(what: impl Into<String>, unit: &Unit, least: Balance, found: Balance) -> Self {
+	pub fn at_least(what: impl Into<String>, unit: &Unit, least: Balance, found: Balance) -> Self {
 		Self {
 			what: what.into(),
 			expected: format!("at least {}", unit.show(least)),

@@ -6,10 +6,11 @@ mod checks;
 mod documents;
 mod ledger;
 mod observe;
+mod procurement;
 mod trade;
 
 use crate::{
-	cli::Demo,
+	cli::{Demo, Scenario},
 	context::Context,
 	keys::private_dir,
 	output::{Failure, Report},
@@ -57,24 +58,36 @@ pub async fn run(context: &Context, args: &Demo) -> Result<(Report, Option<Failu
 }
 
 async fn play(context: &Context, args: &Demo) -> Result<(Report, Option<Failure>), Failure> {
+	match args.scenario {
+		Scenario::Calls => play_calls(context, args).await,
+		Scenario::Procurement => procurement::play(context, args).await,
+	}
+}
+
+/// Everything in a demo waits for finality: better to know at once that there is none than after minutes.
+async fn await_finality(context: &Context, chain: &Chain) -> Result<(), Failure> {
+	context.progress("waiting until the newest block is final");
+	if context.reaches_finality(chain).await? {
+		return Ok(());
+	}
+	let (best, last) = (chain.block(At::Best).await?, chain.block(At::Finalized).await?);
+	Err(Failure::new(
+		format!(
+			"the chain finalises nothing: its best block is {}, the last final one is still {}",
+			best.number, last.number
+		),
+		"look at the node's log: do enough of its authorities run and see each other?",
+	))
+}
+
+async fn play_calls(context: &Context, args: &Demo) -> Result<(Report, Option<Failure>), Failure> {
 	let chain = context.chain().await?;
 	let unit = context.unit(&chain, "1").await?;
 	let price = unit.parse_positive(&args.price)?;
 	let plan = Plan::new(&unit, price, args.calls)?;
 	let cast = Cast::new(args.consumers)?;
 	let stores = Stores::new(args.keep.clone())?;
-	// Everything below waits for finality: better to know now than after minutes.
-	context.progress("waiting until the newest block is final");
-	if !context.reaches_finality(&chain).await? {
-		let (best, last) = (chain.block(At::Best).await?, chain.block(At::Finalized).await?);
-		return Err(Failure::new(
-			format!(
-				"the chain finalises nothing: its best block is {}, the last final one is still {}",
-				best.number, last.number
-			),
-			"look at the node's log: do enough of its authorities run and see each other?",
-		));
-	}
+	await_finality(context, &chain).await?;
 	let mut stage =
 		Stage { context, chain: &chain, unit: &unit, fees: Fees::default(), paid: Vec::new() };
 

@@ -1,10 +1,17 @@
 //! Agreements, as the chain knows them.
 
-use super::{api, events::failure, online::view, At, Chain, ChainError};
+use super::{
+	api, calls::escrow as calls, events::failure, online::view, At, BlockRef, Chain, ChainError,
+	SignedChain,
+};
+use crate::negotiation::{NegotiationChain, Parties};
+use futures::{future::BoxFuture, FutureExt};
 use stoa_primitives::{
+	agreement::Side,
 	agreement::{AgreementId, AgreementView, Deadlines, Kpis, Offer, Outcome, Quote, StandingView},
+	keys::AgentSignature,
 	payload::Domain,
-	AccountId,
+	AccountId, H256,
 };
 use subxt::utils::Static;
 
@@ -151,5 +158,60 @@ impl Chain {
 			}
 		}
 		Ok(out)
+	}
+}
+
+impl NegotiationChain for SignedChain {
+	fn finalized(&self) -> BoxFuture<'_, Result<BlockRef, ChainError>> {
+		self.chain().block(At::Finalized).boxed()
+	}
+
+	fn standing(
+		&self,
+		parties: &Parties,
+		at: H256,
+	) -> BoxFuture<'_, Result<Option<StandingView>, ChainError>> {
+		let Parties { negotiation, buyer, seller, .. } = parties.clone();
+		async move { self.chain().standing(&buyer, &seller, &negotiation, At::Hash(at)).await }
+			.boxed()
+	}
+
+	fn commit(
+		&self,
+		offer: Offer,
+		signature: AgentSignature,
+		transcript: H256,
+	) -> BoxFuture<'_, Result<(), ChainError>> {
+		async move {
+			let call = calls::commit(offer, signature, transcript);
+			self.submit_final(&call).await.map(|_| ())
+		}
+		.boxed()
+	}
+
+	fn withdraw(
+		&self,
+		counterparty: AccountId,
+		negotiation: [u8; 32],
+		side: Side,
+		round: u32,
+	) -> BoxFuture<'_, Result<(), ChainError>> {
+		async move {
+			let call = calls::withdraw_offer(counterparty, negotiation, side, round);
+			self.submit_final(&call).await.map(|_| ())
+		}
+		.boxed()
+	}
+
+	fn supersede(
+		&self,
+		offer: Offer,
+		signature: AgentSignature,
+	) -> BoxFuture<'_, Result<(), ChainError>> {
+		async move {
+			let call = calls::supersede(offer, signature);
+			self.submit_final(&call).await.map(|_| ())
+		}
+		.boxed()
 	}
 }

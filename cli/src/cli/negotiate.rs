@@ -1,0 +1,72 @@
+//! What can be typed after `stoa negotiate`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Come to an agreement with another agent: messages travel through the node's statement store, sealed for
+/// their receiver.
+#[derive(Debug, Subcommand)]
+pub enum Negotiate {
+	/// As the buyer: ask a seller, haggle by the profile, commit what is agreed.
+	Buy(Buy),
+	/// As the seller: answer whoever asks, until interrupted.
+	Sell(Sell),
+	/// List the negotiations that were kept.
+	List,
+	/// Show what was said in a negotiation.
+	Show {
+		/// The negotiation's key, 32 bytes of hex, as `stoa negotiate list` shows it.
+		key: String,
+	},
+	/// Write a transcript as a file that arbiters and auditors can check, to standard output.
+	Export {
+		/// The negotiation's key.
+		key: String,
+	},
+	/// Check a transcript's form, order and signatures, and compare it with the agreement on chain.
+	Verify {
+		/// The file, as `stoa negotiate export` writes it.
+		file: PathBuf,
+		/// Ask no node.
+		#[arg(long)]
+		offline: bool,
+	},
+}
+
+/// What answers when a profile says that the operator is to be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Operator {
+	/// Whoever sits here: yes or no is read from standard input. No where nobody can be asked.
+	Ask,
+	/// Yes.
+	Approve,
+	/// No.
+	Refuse,
+}
+
+/// Ask a seller.
+#[derive(Args, Debug)]
+pub struct Buy {
+	/// Who sells: an address or the name of a key.
+	pub seller: String,
+	/// How to negotiate: a JSON file, see docs/schemas/profile.json.
+	#[arg(long, value_name = "FILE")]
+	pub profile: PathBuf,
+	/// Who decides what the profile leaves to the operator.
+	#[arg(long, value_enum, default_value_t = Operator::Ask)]
+	pub operator: Operator,
+}
+
+/// Answer whoever asks.
+#[derive(Args, Debug)]
+pub struct Sell {
+	/// How to negotiate: a JSON file, see docs/schemas/profile.json.
+	#[arg(long, value_name = "FILE")]
+	pub profile: PathBuf,
+	/// Who decides what the profile leaves to the operator.
+	#[arg(long, value_enum, default_value_t = Operator::Refuse)]
+	pub operator: Operator,
+	/// End after so many negotiations that are over.
+	#[arg(long, value_name = "N")]
+	pub count: Option<u64>,
+}

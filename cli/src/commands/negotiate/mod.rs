@@ -1,0 +1,31 @@
+//! `stoa negotiate`.
+
+mod profile;
+mod talk;
+mod transcripts;
+
+use crate::{
+	cli::Negotiate,
+	context::Context,
+	output::{Failure, Report},
+};
+
+/// Run a command of `stoa negotiate`. Returns what it has to say, and the failure of one that has come to nothing.
+///
+/// # Errors
+///
+/// Those of keys, files, stores and chain.
+pub async fn run(
+	context: &Context,
+	command: &Negotiate,
+) -> Result<(Report, Option<Failure>), Failure> {
+	let report = match command {
+		Negotiate::Buy(args) => return talk::buy(context, args).await,
+		Negotiate::Sell(args) => talk::sell(context, args).await?,
+		Negotiate::List => transcripts::list(context).await?,
+		Negotiate::Show { key } => transcripts::show(context, key).await?,
+		Negotiate::Export { key } => transcripts::export(context, key).await?,
+		Negotiate::Verify { file, offline } => transcripts::verify(context, file, *offline).await?,
+	};
+	Ok((report, None))
+}

@@ -1,0 +1,325 @@
+//! How an agent negotiates, as its operator writes it down: a JSON file. Its schema is in
+//! `docs/schemas/profile.json`.
+
+use crate::{
+	amount::Unit,
+	context::Context,
+	output::Failure,
+	time::{parse_span, to_blocks},
+};
+use serde::Deserialize;
+use std::{fs, path::Path, sync::Arc};
+use stoa_client::{
+	keys::parse_account,
+	negotiation::{
+		Config, FixedRule, NoDeal, Parties, Plan, PlanLimits, PlanRule, Proposal, Range, Shape,
+		Strategy, Terms, TimeDependent, Utility, Weights,
+	},
+};
+use stoa_primitives::{agreement::Side, AccountId, BlockNumber};
+
+/// One million.
+const MILLION: u32 = 1_000_000;
+
+/// The file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Profile {
+	/// What to offer and what to take.
+	pub strategy: StrategyProfile,
+	/// As the buyer: everything in an offer that is not negotiated.
+	#[serde(default)]
+	pub plan: Option<Plan>,
+	/// As the buyer: what is bought.
+	#[serde(default)]
+	pub terms: Option<Terms>,
+	/// As the seller: which plans are taken.
+	#[serde(default)]
+	pub limits: Option<LimitsProfile>,
+	/// As the seller: the asset that its prices are in, an id or `native`; the development stablecoin unless given.
+	#[serde(default)]
+	pub asset: Option<String>,
+	/// How many offers this side makes at most.
+	#[serde(default = "rounds")]
+	pub rounds: u32,
+	/// How long it is negotiated at most, like `10m`.
+	#[serde(default = "ten_minutes")]
+	pub deadline: String,
+	/// How long an offer can be committed, like `10m`.
+	#[serde(default = "ten_minutes")]
+	pub validity: String,
+	/// What may be locked without asking the operator, like `50`: the price as the buyer, the bond as the seller.
+	/// Everything unless given.
+	#[serde(default)]
+	pub ask_above: Option<String>,
+	/// What to do when there is no deal within the limits.
+	#[serde(default)]
+	pub no_deal: NoDealProfile,
+}
+
+fn rounds() -> u32 {
+	16
+}
+
+fn ten_minutes() -> String {
+	"10m".into()
+}
+
+/// What to do when there is no deal within the limits.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum NoDealProfile {
+	/// Say so.
+	#[default]
+	Abort,
+	/// Ask the operator.
+	Escalate,
+	/// Say so, and that it makes sense to ask anew after this time.
+	PostAfter(String),
+}
+
+/// What is negotiated, in the units that people use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProposalProfile {
+	/// Like `12.5`.
+	pub price: String,
+	/// Until the last delivery, like `24h`.
+	pub time: String,
+	/// Level of service, in parts per million.
+	#[serde(default)]
+	pub success_ppm: u32,
+}
+
+/// A strategy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StrategyProfile {
+	/// What is hoped for.
+	pub aim: ProposalProfile,
+	/// What is agreed to at worst.
+	pub limit: ProposalProfile,
+	/// How to get from one to the other.
+	pub rule: RuleProfile,
+}
+
+/// How to give in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum RuleProfile {
+	/// By the same step with each offer.
+	#[serde(rename_all = "camelCase")]
+	Fixed {
+		/// In parts per million of the way.
+		step_ppm: u32,
+	},
+	/// With time.
+	#[serde(rename_all = "camelCase")]
+	Time {
+		/// How concessions are spread.
+		shape: ShapeProfile,
+		/// What the first offer gives in already.
+		#[serde(default)]
+		start_ppm: u32,
+	},
+	/// With time, trading one issue for another.
+	#[serde(rename_all = "camelCase")]
+	Utility {
+		/// How concessions are spread.
+		shape: ShapeProfile,
+		/// What price, time and level of service weigh, in parts per million.
+		weights_ppm: [u32; 3],
+		/// The least utility that is agreed to.
+		#[serde(default)]
+		reserve_ppm: u32,
+		/// What the first offer gives in already.
+		#[serde(default)]
+		start_ppm: u32,
+	},
+}
+
+/// How concessions are spread over time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ShapeProfile {
+	/// Late.
+	Boulware,
+	/// Evenly.
+	Linear,
+	/// Soon.
+	Conceder,
+}
+
+/// Which plans a seller takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsProfile {
+	/// Items of which names; any unless given.
+	#[serde(default)]
+	pub items: Option<Vec<String>>,
+	/// Most milestones.
+	pub milestones: usize,
+	/// The highest bond, in parts per million of the price.
+	pub bond_ppm: u32,
+	/// The highest penalty of a milestone, in parts per million of its amount.
+	pub penalty_ppm: u32,
+	/// The longest review, like `24h`.
+	pub review: String,
+	/// The shortest time for rework, like `1h`.
+	pub rework: String,
+	/// Most requests for changes.
+	pub changes: u8,
+	/// Whether milestones may be under hash locks.
+	#[serde(default)]
+	pub locked: bool,
+	/// Which arbiters, by address.
+	#[serde(default)]
+	pub arbiters: Vec<String>,
+	/// The most that a ruling may cost, like `1`.
+	pub fee: String,
+	/// The lowest share of this side when nobody rules, in parts per million.
+	pub fallback_ppm: u32,
+}
+
+impl Profile {
+	/// Reads the file.
+	///
+	/// # Errors
+	///
+	/// When it cannot be read or is no profile.
+	pub fn read(path: &Path) -> Result<Self, Failure> {
+		let bytes = fs::read(path).map_err(|error| {
+			Failure::new(
+				format!("the profile {} cannot be read: {error}", path.display()),
+				"name the file that says how to negotiate",
+			)
+		})?;
+		serde_json::from_slice(&bytes).map_err(|error| {
+			Failure::new(
+				format!("{} is no profile: {error}", path.display()),
+				"docs/schemas/profile.json says what it has to look like",
+			)
+		})
+	}
+
+	/// The asset of a seller's prices.
+	pub fn asset(&self) -> &str {
+		self.asset.as_deref().unwrap_or("1")
+	}
+
+	/// What this side does in a negotiation that begins at block `now`.
+	///
+	/// # Errors
+	///
+	/// When the profile makes no sense for this side.
+	pub fn config(
+		&self,
+		context: &Context,
+		parties: &Parties,
+		side: Side,
+		unit: &Unit,
+		now: BlockNumber,
+	) -> Result<Config, Failure> {
+		let key = context.key()?.account.into();
+		let plan = match side {
+			Side::Buyer => self.own_plan()?,
+			Side::Seller => PlanRule::Theirs(self.limits(unit)?),
+		};
+		let strategy = self.strategy(side, unit)?;
+		let deadline = now.saturating_add(blocks(&self.deadline)?);
+		let mut config = Config::new(parties, side, key, plan, strategy, deadline);
+		config.rounds = self.rounds;
+		config.validity = blocks(&self.validity)?;
+		config.threshold = self.ask_above.as_deref().map(|text| unit.parse(text)).transpose()?;
+		config.no_deal = match &self.no_deal {
+			NoDealProfile::Abort => NoDeal::Abort,
+			NoDealProfile::Escalate => NoDeal::Escalate,
+			NoDealProfile::PostAfter(time) => NoDeal::Post { after: blocks(time)? },
+		};
+		config.validate().map_err(|error| senseless(error.to_string()))?;
+		Ok(config)
+	}
+
+	fn own_plan(&self) -> Result<PlanRule, Failure> {
+		match (&self.plan, &self.terms) {
+			(Some(plan), Some(terms)) => {
+				Ok(PlanRule::Own { plan: plan.clone(), terms: terms.clone() })
+			},
+			_ => Err(senseless("a buyer's profile has a `plan` and `terms`".into())),
+		}
+	}
+
+	fn limits(&self, unit: &Unit) -> Result<PlanLimits, Failure> {
+		let limits = self.limits.as_ref().ok_or_else(|| {
+			senseless("a seller's profile says in `limits` which plans it takes".into())
+		})?;
+		let account = |text: &String| {
+			parse_account(text).map_err(|_| senseless(format!("`{text}` is no address")))
+		};
+		Ok(PlanLimits {
+			assets: vec![unit.asset.clone()],
+			items: limits.items.clone(),
+			milestones: limits.milestones,
+			bond_ppm: 0..=limits.bond_ppm,
+			penalty_ppm: 0..=limits.penalty_ppm,
+			review: 0..=blocks(&limits.review)?,
+			rework: blocks(&limits.rework)?..=BlockNumber::MAX,
+			changes: 0..=limits.changes,
+			locked: limits.locked,
+			arbiters: limits.arbiters.iter().map(account).collect::<Result<Vec<AccountId>, _>>()?,
+			fee: unit.parse(&limits.fee)?,
+			fallback_ppm: limits.fallback_ppm..=MILLION,
+		})
+	}
+
+	fn strategy(&self, side: Side, unit: &Unit) -> Result<Arc<dyn Strategy>, Failure> {
+		let StrategyProfile { aim, limit, rule } = &self.strategy;
+		let proposal = |of: &ProposalProfile| {
+			Ok::<_, Failure>(Proposal {
+				price: unit.parse_positive(&of.price)?,
+				time: blocks(&of.time)?,
+				quality: of.success_ppm,
+			})
+		};
+		let range = Range::new(side, proposal(aim)?, proposal(limit)?)
+			.map_err(|error| senseless(error.to_string()))?;
+		Ok(match *rule {
+			RuleProfile::Fixed { step_ppm } => Arc::new(FixedRule { range, step: step_ppm }),
+			RuleProfile::Time { shape, start_ppm } => {
+				Arc::new(TimeDependent { range, start: start_ppm, shape: shape.shape() })
+			},
+			RuleProfile::Utility {
+				shape,
+				weights_ppm: [price, time, quality],
+				reserve_ppm,
+				start_ppm,
+			} => {
+				let weights = Weights::new(price, time, quality)
+					.ok_or_else(|| senseless("`weightsPpm` must sum to one million".into()))?;
+				let (reserve, start) = (reserve_ppm, start_ppm);
+				Arc::new(Utility { range, weights, reserve, start, shape: shape.shape() })
+			},
+		})
+	}
+}
+
+impl ShapeProfile {
+	fn shape(self) -> Shape {
+		match self {
+			Self::Boulware => Shape::BOULWARE,
+			Self::Linear => Shape::LINEAR,
+			Self::Conceder => Shape::CONCEDER,
+		}
+	}
+}
+
+fn blocks(time: &str) -> Result<BlockNumber, Failure> {
+	Ok(to_blocks(parse_span(time)?))
+}
+
+fn senseless(why: String) -> Failure {
+	Failure::new(
+		format!("the profile makes no sense: {why}"),
+		"docs/schemas/profile.json says what it has to look like",
+	)
+}

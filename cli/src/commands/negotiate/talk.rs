@@ -1,0 +1,319 @@
+//! Negotiating: one side at a time, as a profile says.
+
+use super::{
+	profile::Profile,
+	transcripts::{describe, open, show_outcome},
+};
+use crate::{
+	amount::Unit,
+	cli::{Buy, Operator, Sell},
+	context::Context,
+	keys::KeyPair,
+	output::{Failure, Report},
+	signals::stopped,
+};
+use std::{
+	io::{stdin, BufRead, IsTerminal},
+	path::Path,
+	sync::Arc,
+};
+use stoa_client::{
+	chain::{calls, to_hex, At, Chain, SignedChain},
+	keys::random_bytes,
+	negotiation::{
+		Config, Decision, Driver, Event, Handle, Kept, Message, Outcome, Parties, Policy, Question,
+		SealingKey, StatementTransport, Timing,
+	},
+	store::Committer,
+};
+use stoa_primitives::{
+	agreement::{NegotiationKey, Side},
+	AccountId, BlockNumber,
+};
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+	Failure::new(
+		format!("the negotiation broke off: {error}"),
+		"start it again: what was said is kept, and it goes on where it was",
+	)
+}
+
+/// How a side negotiates with anybody: what its profile says, with the other side left open.
+#[derive(Clone)]
+struct Template {
+	config: Config,
+	/// How long it is negotiated, in blocks.
+	span: BlockNumber,
+}
+
+impl Template {
+	/// The configuration for these parties, in a negotiation that begins at block `begun`; `None` when it is not this
+	/// side's.
+	fn of(&self, parties: &Parties, begun: BlockNumber) -> Option<Config> {
+		let side = self.config.side;
+		let ours =
+			*parties.of(side) == self.config.key.agent() && parties.genesis == self.config.genesis;
+		ours.then(|| Config {
+			negotiation: parties.negotiation,
+			peer: parties.of(side.other()).clone(),
+			deadline: begun.saturating_add(self.span),
+			..self.config.clone()
+		})
+	}
+}
+
+impl Policy for Template {
+	/// Only sellers are asked.
+	fn answer(&self, request: &Message) -> Option<Config> {
+		let sells = self.config.side == Side::Seller;
+		sells.then(|| self.of(&request.parties(), request.sent)).flatten()
+	}
+
+	fn resume(&self, kept: &Kept) -> Option<Config> {
+		let state = kept.transcript.state();
+		(kept.side == self.config.side).then(|| self.of(state.parties(), state.opened())).flatten()
+	}
+}
+
+/// A side that is up.
+struct Desk<'a> {
+	context: &'a Context,
+	chain: Chain,
+	unit: Unit,
+	key: KeyPair,
+	operator: Operator,
+	template: Template,
+	handle: Handle,
+	events: UnboundedReceiver<Event>,
+	task: JoinHandle<()>,
+}
+
+impl<'a> Desk<'a> {
+	async fn start(
+		context: &'a Context,
+		profile: &Path,
+		side: Side,
+		operator: Operator,
+	) -> Result<Self, Failure> {
+		let key = context.key()?;
+		let profile = Profile::read(profile)?;
+		let chain = context.chain().await?;
+		let unit = match &profile.plan {
+			Some(plan) => context.unit_of(&chain, &plan.asset).await?,
+			None => context.unit(&chain, profile.asset()).await?,
+		};
+		let now = chain.block(At::Finalized).await?.number;
+		let somebody = parties(&chain, side, key.account_id(), AccountId::new([0; 32]));
+		let config = profile.config(context, &somebody, side, &unit, now)?;
+		let template = Template { span: config.deadline.saturating_sub(now), config };
+		let store = open(context, &chain, &key.account_id()).await?;
+		let committer = Committer::start(store.clone())?;
+		let transport = StatementTransport::connect(
+			context.node(),
+			chain.genesis(),
+			key.account.clone(),
+			SealingKey::generate(),
+			Timing::default(),
+		)
+		.await
+		.map_err(|error| {
+			Failure::new(
+				format!("the node's statement store cannot be used: {error}"),
+				"only registered agents may: see `stoa agent register`; or name another node",
+			)
+		})?;
+		// Nobody chooses later from what its fees are paid: all from where those of this call would be.
+		let call = calls::escrow::forget([0; 32]);
+		let options = context.final_options(&chain, &key, &call).await?;
+		let signed = Arc::new(SignedChain::new(chain.clone(), key.account.clone(), options));
+		let policy = Arc::new(template.clone());
+		let (driver, events) = Driver::new(store, committer, signed, Arc::new(transport), policy)
+			.await
+			.map_err(broken)?;
+		let (handle, task) = driver.start();
+		Ok(Self { context, chain, unit, key, operator, template, handle, events, task })
+	}
+
+	/// The next thing that happens, shown, with questions answered as the operator wants.
+	async fn next(&mut self) -> Result<Event, Failure> {
+		let event = self.events.recv().await.ok_or_else(|| broken("its driver has ended"))?;
+		match &event {
+			Event::Said { message, .. } => {
+				self.context.progress(&describe(&message.message, &self.unit));
+			},
+			Event::Asked { key, question } => self.ask(*key, question).await,
+			Event::Rejected { reason } => {
+				self.context.progress(&format!("a message was not taken: {reason}"));
+			},
+			Event::Failed { reason, .. } => self.context.progress(&format!("failed, {reason}")),
+			Event::Post { at, .. } => {
+				self.context.progress(&format!("asking again makes sense from block {at} on"));
+			},
+			Event::Ended { key, outcome } => {
+				let line = format!("{}: {}", to_hex(key), show_outcome(outcome));
+				self.context.progress(&line);
+			},
+		}
+		Ok(event)
+	}
+
+	/// Has the question decided, beside everything else that goes on.
+	async fn ask(&self, key: NegotiationKey, question: &Question) {
+		let line = describe_question(question, &self.unit);
+		let decision = match self.operator {
+			Operator::Approve => Decision::Approve,
+			Operator::Refuse => Decision::Refuse,
+			Operator::Ask => {
+				let handle = self.handle.clone();
+				tokio::task::spawn_blocking(move || {
+					let decision = read_answer(&line);
+					tokio::runtime::Handle::current()
+						.block_on(async { handle.decide(key, decision).await });
+				});
+				return;
+			},
+		};
+		let said = if decision == Decision::Approve { "approved" } else { "refused" };
+		self.context.progress(&format!("{line} {said}"));
+		self.handle.decide(key, decision).await;
+	}
+
+	async fn stop(self) -> Result<(), Failure> {
+		let Self { handle, events, task, .. } = self;
+		drop((handle, events));
+		task.await.map_err(broken)
+	}
+}
+
+fn parties(chain: &Chain, side: Side, own: AccountId, other: AccountId) -> Parties {
+	let (genesis, negotiation) = (chain.genesis(), random_bytes());
+	match side {
+		Side::Buyer => Parties { genesis, negotiation, buyer: own, seller: other },
+		Side::Seller => Parties { genesis, negotiation, buyer: other, seller: own },
+	}
+}
+
+fn describe_question(question: &Question, unit: &Unit) -> String {
+	match question {
+		Question::Accept { proposal, .. } => {
+			format!("Accept {}?", unit.show(proposal.price))
+		},
+		Question::Offer { proposal, .. } => format!("Offer {}?", unit.show(proposal.price)),
+		Question::NoDeal { theirs: Some(theirs) } => {
+			format!(
+				"There is no deal within the limits. Accept {} all the same?",
+				unit.show(theirs.price)
+			)
+		},
+		Question::NoDeal { theirs: None } => "There is no deal within the limits. Go on?".into(),
+		Question::Clauses { departure, .. } => format!("Accept though {departure}?"),
+	}
+}
+
+/// What whoever sits here says; no when nobody does.
+fn read_answer(question: &str) -> Decision {
+	if !stdin().is_terminal() {
+		crate::output::note(&format!("{question} refused: nobody can be asked"));
+		return Decision::Refuse;
+	}
+	crate::output::note(&format!("{question} [y/N]"));
+	let mut line = String::new();
+	match stdin().lock().read_line(&mut line) {
+		Ok(_) if matches!(line.trim(), "y" | "Y" | "yes") => Decision::Approve,
+		_ => Decision::Refuse,
+	}
+}
+
+/// `stoa negotiate buy`.
+///
+/// # Errors
+///
+/// Those of keys, files, stores and chain.
+pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failure>), Failure> {
+	let seller = context.account(&args.seller)?;
+	let mut desk = Desk::start(context, &args.profile, Side::Buyer, args.operator).await?;
+	let now = desk.chain.block(At::Finalized).await?.number;
+	let parties = parties(&desk.chain, Side::Buyer, desk.key.account_id(), seller);
+	let config = desk.template.of(&parties, now).ok_or_else(|| broken("it is not this side's"))?;
+	let asked = desk.handle.ask(config).await.ok_or_else(|| broken("its driver has ended"))?;
+	let key = asked.map_err(broken)?;
+	let outcome = loop {
+		tokio::select! {
+			event = desk.next() => match event? {
+				Event::Ended { key: of, outcome } if of == key => break outcome,
+				_ => {},
+			},
+			stop = stopped() => {
+				stop?;
+				return Err(Failure::new(
+					"interrupted",
+					"what was offered binds until it expires: see `stoa negotiate show`",
+				));
+			},
+		}
+	};
+	let kept = desk.handle.read(key).await;
+	desk.stop().await?;
+	let report = Report::line(show_outcome(&outcome))
+		.row("negotiation", "negotiation", to_hex(key))
+		.with("outcome", outcome_word(&outcome));
+	let report = match &kept {
+		Some(kept) => report
+			.row("transcript", "transcript", to_hex(kept.transcript.state().head()))
+			.with("messages", kept.transcript.messages().len()),
+		None => report,
+	};
+	Ok(match outcome {
+		Outcome::Agreed { agreement } => {
+			(report.row("agreement", "agreement", to_hex(agreement)), None)
+		},
+		other => {
+			let failure = Failure::new(
+				format!("no agreement: {}", show_outcome(&other)),
+				"change the profile's limits, or ask somebody else",
+			);
+			(report, Some(failure))
+		},
+	})
+}
+
+/// How a negotiation ended, for programs.
+fn outcome_word(outcome: &Outcome) -> &'static str {
+	match outcome {
+		Outcome::Agreed { .. } => "agreed",
+		Outcome::Denied { .. } => "denied",
+		Outcome::Expired => "expired",
+		Outcome::Withdrawn { .. } => "withdrawn",
+	}
+}
+
+/// `stoa negotiate sell`.
+///
+/// # Errors
+///
+/// Those of keys, files, stores and chain.
+pub async fn sell(context: &Context, args: &Sell) -> Result<Report, Failure> {
+	let mut desk = Desk::start(context, &args.profile, Side::Seller, args.operator).await?;
+	context.progress(&format!("{} answers whoever asks", desk.key.address()));
+	let (mut over, mut agreed) = (0u64, Vec::new());
+	while args.count.is_none_or(|count| over < count) {
+		tokio::select! {
+			event = desk.next() => if let Event::Ended { outcome, .. } = event? {
+				over = over.saturating_add(1);
+				if let Outcome::Agreed { agreement } = outcome {
+					agreed.push(to_hex(agreement));
+				}
+			},
+			stop = stopped() => {
+				stop?;
+				break;
+			},
+		}
+	}
+	desk.stop().await?;
+	let made = u64::try_from(agreed.len()).unwrap_or(u64::MAX);
+	Ok(Report::line(format!("{over} negotiations ended, {made} of them with an agreement."))
+		.with("ended", over)
+		.with("agreements", agreed))
+}

@@ -1,0 +1,262 @@
+//! What was said: kept, shown, exported, verified.
+
+use crate::{
+	amount::Unit,
+	context::{open_store, Context, STORE_PATIENCE},
+	output::{table, Failure, Report},
+	time::show_blocks,
+};
+use serde_json::json;
+use std::{fs, path::Path, sync::Arc};
+use stoa_client::{
+	chain::{parse_hash, to_hex, At, Chain},
+	keys::format_account,
+	negotiation::{load, load_all, Body, Kept, Message, Outcome, Quote, Transcript},
+	store::{bind_chain, Store},
+};
+use stoa_primitives::{agreement::Side, AccountId};
+
+/// The store of an account's negotiations.
+///
+/// # Errors
+///
+/// When it cannot be opened, or is of another chain.
+pub async fn open(
+	context: &Context,
+	chain: &Chain,
+	account: &AccountId,
+) -> Result<Arc<dyn Store>, Failure> {
+	let path = context.negotiations_store(chain, account);
+	let store = open_store(&path, STORE_PATIENCE).await?;
+	bind_chain(store.as_ref(), chain.genesis())?;
+	Ok(store)
+}
+
+fn show_side(side: Side) -> &'static str {
+	match side {
+		Side::Buyer => "buyer",
+		Side::Seller => "seller",
+	}
+}
+
+/// How a negotiation ended, in words.
+pub fn show_outcome(outcome: &Outcome) -> String {
+	match outcome {
+		Outcome::Agreed { agreement } => format!("agreed, {}", to_hex(agreement)),
+		Outcome::Denied { by, reason, .. } => {
+			format!("the {} denied: {}", show_side(*by), format!("{reason:?}").to_lowercase())
+		},
+		Outcome::Expired => "expired".into(),
+		Outcome::Withdrawn { by } => format!("the {} has withdrawn", show_side(*by)),
+	}
+}
+
+fn show_quote(name: &str, quote: &Quote, unit: &Unit) -> String {
+	let offer = &quote.offer;
+	let time = offer.milestones.iter().map(|part| part.deliver_within).max().unwrap_or(0);
+	let mut line =
+		format!("{name} {} in {}", unit.show(offer.total().unwrap_or_default()), show_blocks(time));
+	if let Some(success) = quote.terms.sla.success_ppm {
+		line.push_str(&format!(" at {}.{:04} % success", success / 10_000, success % 10_000));
+	}
+	line.push_str(&format!(", round {}", offer.round));
+	if quote.last {
+		line.push_str(", the last one");
+	}
+	line
+}
+
+/// A message in a line.
+pub fn describe(message: &Message, unit: &Unit) -> String {
+	let said = match &message.body {
+		Body::Request { terms, .. } => format!("REQUEST {}", terms.title),
+		Body::Offer(quote) => show_quote("OFFER", quote, unit),
+		Body::Counter(quote) => show_quote("COUNTER", quote, unit),
+		Body::Accept { .. } => "ACCEPT".into(),
+		Body::Deny { reason, remark, .. } => {
+			let remark = remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
+			format!("DENY {reason:?}{remark}")
+		},
+		Body::Escalate { why, .. } => format!("ESCALATE {why:?}"),
+	};
+	format!("{:>3} {:<6} {said}", message.sequence, show_side(message.side))
+}
+
+async fn kept(context: &Context, text: &str) -> Result<(Chain, Kept), Failure> {
+	let account = context.key()?.account_id();
+	let chain = context.chain().await?;
+	let key = parse_hash(text.trim()).ok_or_else(|| {
+		Failure::new(
+			format!("`{text}` is no key of a negotiation"),
+			"give 0x and 64 hex digits, as `stoa negotiate list` shows them",
+		)
+	})?;
+	let store = open(context, &chain, &account).await?;
+	let kept = load(store.as_ref(), &key)?.ok_or_else(|| {
+		Failure::new(
+			format!("no negotiation {} was kept", to_hex(key)),
+			"`stoa negotiate list` shows those of the key that is named",
+		)
+	})?;
+	Ok((chain, kept))
+}
+
+/// The unit in which a transcript is priced.
+async fn unit_of(
+	context: &Context,
+	chain: &Chain,
+	transcript: &Transcript,
+) -> Result<Unit, Failure> {
+	let asset = transcript.messages().find_map(|signed| match &signed.message.body {
+		Body::Request { plan, .. } => Some(plan.asset.clone()),
+		_ => None,
+	});
+	match asset {
+		Some(asset) => context.unit_of(chain, &asset).await,
+		None => Ok(Unit::native()),
+	}
+}
+
+/// `stoa negotiate list`.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain.
+pub async fn list(context: &Context) -> Result<Report, Failure> {
+	let account = context.key()?.account_id();
+	let chain = context.chain().await?;
+	let store = open(context, &chain, &account).await?;
+	let (mut rows, mut all) = (Vec::new(), Vec::new());
+	for kept in load_all(store.as_ref())? {
+		let state = kept.transcript.state();
+		let other = format_account(state.parties().of(kept.side.other()));
+		let outcome = kept.notes.outcome.as_ref().map_or("under way".into(), show_outcome);
+		let key = to_hex(kept.transcript.key());
+		all.push(json!({
+			"negotiation": key,
+			"side": show_side(kept.side),
+			"other_side": other,
+			"messages": state.length(),
+			"rounds": state.next_round().saturating_sub(1),
+			"outcome": outcome,
+			"transcript": to_hex(state.head()),
+		}));
+		rows.push(vec![
+			key,
+			show_side(kept.side).into(),
+			other,
+			state.length().to_string(),
+			outcome,
+		]);
+	}
+	let head = ["negotiation", "side", "other side", "messages", "outcome"];
+	let report = match rows.is_empty() {
+		true => Report::line("Nothing was negotiated with this key here."),
+		false => Report { text: table(&head, &rows), ..Report::default() },
+	};
+	Ok(report.with("negotiations", all))
+}
+
+/// `stoa negotiate show`.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain.
+pub async fn show(context: &Context, key: &str) -> Result<Report, Failure> {
+	let (chain, kept) = kept(context, key).await?;
+	let unit = unit_of(context, &chain, &kept.transcript).await?;
+	let lines: Vec<_> =
+		kept.transcript.messages().map(|signed| describe(&signed.message, &unit)).collect();
+	let mut report = Report::default();
+	for line in &lines {
+		report.push_line(line);
+	}
+	let state = kept.transcript.state();
+	let outcome = kept.notes.outcome.as_ref().map_or("under way".into(), show_outcome);
+	Ok(report
+		.row("outcome", "outcome", outcome)
+		.row("transcript", "transcript", to_hex(state.head()))
+		.with("messages", lines))
+}
+
+/// `stoa negotiate export`.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain.
+pub async fn export(context: &Context, key: &str) -> Result<Report, Failure> {
+	let (_, kept) = kept(context, key).await?;
+	let file = kept.transcript.export().map_err(|error| {
+		Failure::new(format!("the transcript cannot be written: {error}"), "report this as a bug")
+	})?;
+	let text = String::from_utf8_lossy(&file).into_owned();
+	let json = serde_json::from_slice(&file).unwrap_or_default();
+	Ok(Report { text: format!("{text}\n"), json })
+}
+
+/// `stoa negotiate verify`.
+///
+/// # Errors
+///
+/// When the transcript is not what it says, or not that of the agreement on chain.
+pub async fn verify(context: &Context, file: &Path, offline: bool) -> Result<Report, Failure> {
+	let bytes = fs::read(file).map_err(|error| {
+		Failure::new(
+			format!("{} cannot be read: {error}", file.display()),
+			"name a file that `stoa negotiate export` has written",
+		)
+	})?;
+	// Delegate keys are named below: whether they were in force is for the chain's history to say.
+	let transcript = Transcript::verify(&bytes, |_, _, _| true).map_err(|error| {
+		Failure::new(
+			format!("the transcript is not good: {error}"),
+			"do not rely on it; ask the other side for theirs",
+		)
+	})?;
+	let summary = transcript.summary();
+	let delegates: Vec<_> = summary
+		.delegates
+		.iter()
+		.map(|(agent, key, block)| {
+			let key = crate::keys::key_hex(key);
+			format!("{key} for {} from block {block} on", format_account(agent))
+		})
+		.collect();
+	let mut report = Report::line("The transcript is good.")
+		.row("transcript", "transcript", to_hex(summary.root))
+		.count("messages", "messages", transcript.state().length())
+		.count("offers", "offers", summary.rounds);
+	for delegate in &delegates {
+		report = report.shown("delegate key", delegate);
+	}
+	report = report.with("delegates", delegates);
+	let Some(agreement) = summary.agreement else {
+		return Ok(report.row("agreement", "agreement", "none"));
+	};
+	report = report.row("agreement", "agreement", to_hex(agreement));
+	if offline {
+		return Ok(report);
+	}
+	let chain = context.chain().await?;
+	if chain.genesis() != transcript.state().parties().genesis {
+		return Err(Failure::new(
+			"the transcript is of another chain",
+			"name a node of its chain with --node, or pass --offline",
+		));
+	}
+	let running = chain.agreement(&agreement, At::Finalized).await?.map(|view| view.transcript);
+	let root = match running {
+		Some(root) => Some(root),
+		None => chain.outcome(&agreement, At::Finalized).await?.map(|outcome| outcome.transcript),
+	};
+	match root {
+		Some(root) if root.0 == summary.root => {
+			Ok(report.row("on chain", "on_chain", "the agreement names this transcript"))
+		},
+		Some(root) => Err(Failure::new(
+			format!("the agreement on chain names another transcript, {}", to_hex(root)),
+			"messages are missing from this one, or were added to it",
+		)),
+		None => Ok(report.row("on chain", "on_chain", "nothing is known of the agreement")),
+	}
+}
