@@ -62,8 +62,8 @@ pub enum ProxyType {
 	#[codec(index = 0)]
 	Any,
 	/// Trade with credits that are there: channels, agreements, charges, codes, leases and manifests. What
-	/// money it moves goes to registered agents, whoever is paid pays the market's fees, or back to its
-	/// payer; it deposits and withdraws nothing, locks no bond that another side could get, registers
+	/// money it moves goes to registered agents, less the market's fees unless it is what an arbiter gets
+	/// for a ruling, or back to its payer; it deposits and withdraws nothing, locks no bond, registers
 	/// nobody, changes no operator, and adds no key that would outlive it.
 	#[codec(index = 1)]
 	Agent,

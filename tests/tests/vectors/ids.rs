@@ -20,6 +20,7 @@ use stoa_primitives::{
 pub enum Tag {
 	Channels,
 	Agents,
+	Agreements,
 }
 
 impl Tag {
@@ -27,6 +28,7 @@ impl Tag {
 		match self {
 			Self::Channels => "stoa/channels/v1",
 			Self::Agents => "stoa/agents/v1",
+			Self::Agreements => "stoa/escrow/v1",
 		}
 	}
 
@@ -34,12 +36,13 @@ impl Tag {
 		match self {
 			Self::Channels => Domain::channels(genesis),
 			Self::Agents => Domain::agents(genesis),
+			Self::Agreements => Domain::agreements(genesis),
 		}
 	}
 
 	pub fn other(self) -> Self {
 		match self {
-			Self::Channels => Self::Agents,
+			Self::Channels | Self::Agreements => Self::Agents,
 			Self::Agents => Self::Channels,
 		}
 	}
@@ -58,7 +61,7 @@ pub fn other_genesis() -> H256 {
 /// `domains.json`.
 pub fn domains() -> Value {
 	let genesis = [genesis(), other_genesis(), H256::zero(), H256::repeat_byte(0xFF)];
-	let rows = [Tag::Channels, Tag::Agents].iter().flat_map(|tag| {
+	let rows = [Tag::Channels, Tag::Agents, Tag::Agreements].iter().flat_map(|tag| {
 		genesis.map(|genesis| {
 			let domain = tag.domain(genesis).0;
 			assert_eq!(domain, blake2_256(&[tag.name().as_bytes(), &genesis.0].concat()));

@@ -10,12 +10,15 @@ mod forged;
 mod ids;
 mod items;
 mod json;
+mod offers;
 mod payloads;
 mod samples;
 mod signers;
 mod ticks;
 
-use stoa_primitives::payload::{CloseConsent, Consent, OpenAuth, Receipt, TickCommit, Voucher};
+use stoa_primitives::payload::{
+	CancelConsent, CloseConsent, Consent, ExtendConsent, OpenAuth, Receipt, TickCommit, Voucher,
+};
 
 macro_rules! vectors {
 	($($test:ident: $file:literal = $produce:expr;)*) => {
@@ -38,6 +41,9 @@ vectors! {
 	close_consents_should_agree: "close-consent" = payloads::file::<CloseConsent>();
 	receipts_should_agree: "receipt" = payloads::file::<Receipt>();
 	consents_should_agree: "consent" = payloads::file::<Consent>();
+	cancel_consents_should_agree: "cancel-consent" = payloads::file::<CancelConsent>();
+	extend_consents_should_agree: "extend-consent" = payloads::file::<ExtendConsent>();
+	offers_should_agree: "offers" = offers::file();
 	inquiries_should_agree: "inquiry" = payloads::inquiries();
 	hash_chains_should_agree: "ticks" = ticks::file();
 	items_should_agree: "items" = items::file();

@@ -118,7 +118,7 @@ pub fn layout<P: Sample>() -> Vec<Part> {
 	parts
 }
 
-fn error_name(error: PayloadError) -> &'static str {
+pub fn error_name(error: PayloadError) -> &'static str {
 	match error {
 		PayloadError::Length => "length",
 		PayloadError::Header => "header",

@@ -12,7 +12,8 @@ use stoa_primitives::{
 	channel::ChannelId,
 	keys::Key,
 	payload::{
-		CloseConsent, Consent, OpenAuth, Payload, Reader, Receipt, TickCommit, Voucher, HEADER_LEN,
+		CancelConsent, CloseConsent, Consent, ExtendConsent, OpenAuth, Payload, Reader, Receipt,
+		TickCommit, Voucher, HEADER_LEN,
 	},
 	tick, AccountId, AssetId,
 };
@@ -306,6 +307,68 @@ impl Sample for Consent {
 		json!({
 			"operator": hex(&self.operator),
 			"agent": hex(&self.agent),
+			"expires": self.expires,
+		})
+	}
+}
+
+impl Sample for CancelConsent {
+	const NAME: &'static str = "CancelConsent";
+	const TAG: Tag = Tag::Agreements;
+	const RULES: &'static [Rule] = &[Rule::Account, Rule::Key];
+	const FIELDS: &'static [(&'static str, usize)] =
+		&[("agreement", 32), ("seller", 16), ("sequence", 4), ("expires", 4)];
+
+	fn samples() -> Vec<(&'static str, Self)> {
+		let of =
+			|agreement, seller, sequence, expires| Self { agreement, seller, sequence, expires };
+		vec![
+			("typical", of(seed("agreement"), 1_234_567, 2, 43_200)),
+			("all 0", of([0; 32], 0, 0, 0)),
+			("all 1", of([1; 32], 1, 1, 1)),
+			("all at their highest", of([0xFF; 32], u128::MAX, u32::MAX, u32::MAX)),
+		]
+	}
+
+	fn fields(&self) -> Value {
+		json!({
+			"agreement": hex(self.agreement),
+			"seller": self.seller.to_string(),
+			"sequence": self.sequence,
+			"expires": self.expires,
+		})
+	}
+}
+
+impl Sample for ExtendConsent {
+	const NAME: &'static str = "ExtendConsent";
+	const TAG: Tag = Tag::Agreements;
+	const RULES: &'static [Rule] = &[Rule::Account, Rule::Key];
+	const FIELDS: &'static [(&'static str, usize)] =
+		&[("agreement", 32), ("milestone", 4), ("deliver_by", 4), ("sequence", 4), ("expires", 4)];
+
+	fn samples() -> Vec<(&'static str, Self)> {
+		let of = |agreement, milestone, deliver_by, sequence, expires| Self {
+			agreement,
+			milestone,
+			deliver_by,
+			sequence,
+			expires,
+		};
+		vec![
+			("typical", of(seed("agreement"), 3, 86_400, 2, 43_200)),
+			("all 0", of([0; 32], 0, 0, 0, 0)),
+			("all 1", of([1; 32], 1, 1, 1, 1)),
+			("all at their highest", of([0xFF; 32], u32::MAX, u32::MAX, u32::MAX, u32::MAX)),
+		]
+	}
+
+	fn fields(&self) -> Value {
+		json!({
+			"agreement": hex(self.agreement),
+			"milestone": self.milestone,
+			"deliver_by": self.deliver_by,
+			"sequence": self.sequence,
 			"expires": self.expires,
 		})
 	}

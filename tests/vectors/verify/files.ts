@@ -5,20 +5,26 @@ import { fail } from './bytes.js';
 import { edges } from './edges.js';
 import { channelIds, domains, keys } from './ids.js';
 import { items } from './items.js';
+import { offers } from './offers.js';
 import { inquiryFile, payloadFile } from './payload-files.js';
-import { CLOSE_CONSENT, CONSENT, OPEN_AUTH, RECEIPT, TICK_COMMIT, VOUCHER } from './payloads.js';
+import {
+	CANCEL_CONSENT, CLOSE_CONSENT, CONSENT, EXTEND_CONSENT, OPEN_AUTH, RECEIPT, TICK_COMMIT, VOUCHER,
+} from './payloads.js';
 import type { Checks, Json } from './shape.js';
 import { ticks } from './ticks.js';
 
 const FILES: ReadonlyMap<string, Checks> = new Map([
+	['cancel-consent', payloadFile(CANCEL_CONSENT)],
 	['channel-ids', channelIds],
 	['close-consent', payloadFile(CLOSE_CONSENT)],
 	['consent', payloadFile(CONSENT)],
 	['domains', domains],
 	['edges', edges],
+	['extend-consent', payloadFile(EXTEND_CONSENT)],
 	['inquiry', inquiryFile],
 	['items', items],
 	['keys', keys],
+	['offers', offers],
 	['open-auth', payloadFile(OPEN_AUTH, ['sr25519 voucher key', 'ecdsa voucher key'])],
 	['receipt', payloadFile(RECEIPT)],
 	['tick-commit', payloadFile(TICK_COMMIT)],

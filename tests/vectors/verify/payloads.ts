@@ -8,7 +8,8 @@ import { type As, type Key, KEY_SCHEMES, keyBytes, publicLength, readKey } from 
 
 export const CHANNELS = 'stoa/channels/v1';
 export const AGENTS = 'stoa/agents/v1';
-export const TAGS = [CHANNELS, AGENTS] as const;
+export const AGREEMENTS = 'stoa/escrow/v1';
+export const TAGS = [CHANNELS, AGENTS, AGREEMENTS] as const;
 export type Tag = (typeof TAGS)[number];
 
 export const domain = (tag: Tag, genesis: Bytes): Bytes => blake2(concat(ascii(tag), genesis));
@@ -111,8 +112,12 @@ function layoutOf(kinds: Kinds): Part[] {
 	];
 }
 
+/** A header: mark, version, type, flags, domain. */
+export const head = (type: number, tag: Tag, genesis: Bytes): Bytes =>
+	concat(MAGIC, Uint8Array.of(type, 0), domain(tag, genesis));
+
 /** What is wrong with a header, in the order in which it is read. */
-function headerError(reader: Reader, type: number, expected: Bytes): PayloadError | null {
+export function headerError(reader: Reader, type: number, expected: Bytes): PayloadError | null {
 	const [magic, found, flags] = [reader.take(6), reader.byte(), reader.byte()];
 	if (hex(magic) !== hex(MAGIC) || flags !== 0) return 'header';
 	if (found !== type) return 'type';
@@ -137,10 +142,8 @@ function payload<K extends Kinds>(
 		name, type, tag, signedBy, layout, length,
 		keyAt: layout.find(({ field }) => kinds[field] === key)?.at ?? null,
 		shape: shape.object(shapes) as shape.Shape<Fields<K>>,
-		encode: (fields, genesis) => {
-			const head = concat(MAGIC, Uint8Array.of(type, 0), domain(tag, genesis));
-			return concat(head, ...entries.map(([field, kind]) => kind.write(fields[field])));
-		},
+		encode: (fields, genesis) =>
+			concat(head(type, tag, genesis), ...entries.map(([field, kind]) => kind.write(fields[field]))),
 		decode: (whole, genesis) => {
 			if (whole.length !== length) return { error: 'length' };
 			const reader = new Reader(whole);
@@ -175,5 +178,11 @@ export const RECEIPT = payload('Receipt', 5, CHANNELS, ['account'], {
 });
 export const CONSENT = payload('Consent', 7, AGENTS, ['account'], {
 	operator: bytes(32), agent: bytes(32), expires: u32,
+});
+export const CANCEL_CONSENT = payload('CancelConsent', 9, AGREEMENTS, ['account', 'key'], {
+	agreement: bytes(32), seller: u128, sequence: u32, expires: u32,
+});
+export const EXTEND_CONSENT = payload('ExtendConsent', 10, AGREEMENTS, ['account', 'key'], {
+	agreement: bytes(32), milestone: u32, deliver_by: u32, sequence: u32, expires: u32,
 });
 export const INQUIRY = payload('Inquiry', 8, CHANNELS, ['key'], { channel: bytes(32), time: u64 });

@@ -184,14 +184,15 @@ impl<T: Config> Pallet<T> {
 			return Self::wind_up(id, agreement, 0, EndReason::Voided);
 		}
 		let older = offer.round.saturating_sub(1);
-		ensure!(older > 0, Error::<T>::NothingNew);
+		let lowest = known.as_ref().map_or(0, |known| known.buyer_bar.min(known.seller_bar));
+		ensure!(lowest < older, Error::<T>::NothingNew);
+		Self::ensure_signed_by_party(&offer, signature)?;
 		let mut standing = match known {
 			Some(standing) => standing,
 			None => Self::new_standing(&offer.buyer, &offer.seller, side)?,
 		};
-		let rises = [Side::Buyer, Side::Seller].map(|side| standing.raise(side, older));
-		ensure!(rises.contains(&true), Error::<T>::NothingNew);
-		Self::ensure_signed_by_party(&offer, signature)?;
+		standing.raise(Side::Buyer, older);
+		standing.raise(Side::Seller, older);
 		standing.keep_until = Some(Self::after(MAX_VALIDITY));
 		Standings::<T>::insert(key, standing);
 		let (by, round) = (offer.by, offer.round);

@@ -235,3 +235,32 @@ fn a_ruling_should_concern_only_what_is_open() {
 		assert_eq!((sums.released, sums.refunded, sums.penalties), (70, 30, 5));
 	});
 }
+
+proptest::proptest! {
+	#![proptest_config(config(2_000))]
+
+	#[test]
+	fn a_division_should_be_exact_and_within_what_is_there(
+		open: Balance, ppm in 0..=1_000_000u32, penalty: Balance, more: Balance, fee: Balance, buyer: bool,
+	) {
+		let by = if buyer { Side::Buyer } else { Side::Seller };
+		let spare = penalty.saturating_add(more);
+		let share = Permill::from_parts(ppm);
+		let division = Division::ruling(open, share, penalty, spare, fee, by);
+		let Division { to_seller, to_buyer, penalty: taken, costs_of_buyer, costs_of_seller } = division;
+		assert_eq!(to_seller + to_buyer + costs_of_buyer, open);
+		assert!(taken <= penalty && taken + costs_of_seller <= spare);
+		assert!(costs_of_buyer + costs_of_seller <= fee);
+		assert!(costs_of_buyer == 0 || costs_of_seller == 0);
+		// In whole millions and the rest, where nothing overflows.
+		let (part, million) = (Balance::from(ppm), 1_000_000);
+		let up = |of: Balance| of / million * part + (of % million * part).div_ceil(million);
+		let down = |of: Balance, part| of / million * part + of % million * part / million;
+		assert_eq!(to_seller, up(open));
+		assert_eq!(taken, down(penalty, million - part));
+		match by {
+			Side::Buyer => assert_eq!(costs_of_seller, down(fee, million - part).min(spare - taken)),
+			Side::Seller => assert_eq!(costs_of_buyer, down(fee, part).min(open - to_seller)),
+		}
+	}
+}

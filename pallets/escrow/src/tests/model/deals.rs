@@ -173,16 +173,14 @@ impl Model {
 			self.wind_up(id, 0, EndReason::Voided);
 			return Ok(());
 		}
-		if offer.round == 1 {
-			return is(Error::NothingNew);
-		}
-		let talk = self.talk(offer, side)?;
-		if talk.bars.iter().all(|bar| *bar >= offer.round - 1) {
+		let bars = self.talks.get(&key).map_or([0; 2], |talk| talk.bars);
+		if bars.iter().all(|bar| *bar >= offer.round - 1) {
 			return is(Error::NothingNew);
 		}
 		if signer != offer.signer() {
 			return Err(DispatchError::BadOrigin);
 		}
+		let talk = self.talk(offer, side)?;
 		talk.bars = talk.bars.map(|bar| bar.max(offer.round - 1));
 		talk.keep_until = Some(now + MAX_VALIDITY);
 		let (by, round) = (offer.by, offer.round);
