@@ -47,6 +47,28 @@ fn demo_should_balance_to_the_unit_when_blocks_come_from_babe_and_grandpa() {
 }
 
 #[test]
+fn agents_should_procure_what_they_need_without_a_human() {
+	let node = Node::start();
+	let stoa = Stoa::new(node.url());
+	for _ in 0..2 {
+		let demo = stoa.json(&["demo", "--scenario", "procurement"]);
+		assert_eq!(demo["passed"], true, "{demo:#}");
+		let checks = demo["checks"].as_array().expect("checks are a list");
+		assert!(checks.len() > 20, "{demo:#}");
+		let (price, shares) = (units(&demo["price"]), &demo["shares"]);
+		assert_eq!(units(&shares["provider"]), price * 85 / 100);
+		assert_eq!(units(&shares["platform"]), price * 10 / 100);
+		let talks = demo["negotiations"].as_array().expect("negotiations are a list");
+		let agreed: Vec<_> = talks.iter().filter(|talk| talk["agreed"] == true).collect();
+		assert_eq!((talks.len(), agreed.len()), (3, 1), "{demo:#}");
+		let said = agreed[0]["messages"].to_string();
+		for word in ["REQUEST", "OFFER", "COUNTER", "ESCALATE", "ACCEPT"] {
+			assert!(said.contains(word), "{word}: {said}");
+		}
+	}
+}
+
+#[test]
 fn demo_should_say_so_when_the_chain_does_not_finalise() {
 	let node = Node::start_with(&["--dev", "--no-grandpa"]);
 	let stoa = Stoa::new(node.url());

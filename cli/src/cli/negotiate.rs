@@ -49,7 +49,7 @@ pub enum Operator {
 pub struct Buy {
 	/// Who sells: an address or the name of a key.
 	pub seller: String,
-	/// How to negotiate: a JSON file, see docs/schemas/profile.json.
+	/// How to negotiate: a JSON file, see docs/agents.md.
 	#[arg(long, value_name = "FILE")]
 	pub profile: PathBuf,
 	/// Who decides what the profile leaves to the operator.
@@ -60,7 +60,7 @@ pub struct Buy {
 /// Answer whoever asks.
 #[derive(Args, Debug)]
 pub struct Sell {
-	/// How to negotiate: a JSON file, see docs/schemas/profile.json.
+	/// How to negotiate: a JSON file, see docs/agents.md.
 	#[arg(long, value_name = "FILE")]
 	pub profile: PathBuf,
 	/// Who decides what the profile leaves to the operator.

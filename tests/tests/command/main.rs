@@ -1,5 +1,6 @@
 //! The command `stoa`, as a user types it.
 
+mod agreements;
 mod channels;
 
 use serde_json::Value;

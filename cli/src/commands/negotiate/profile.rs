@@ -1,5 +1,4 @@
-//! How an agent negotiates, as its operator writes it down: a JSON file. Its schema is in
-//! `docs/schemas/profile.json`.
+//! How an agent negotiates, as its operator writes it down: a JSON file like those in `docs/examples`.
 
 use crate::{
 	amount::Unit,
@@ -197,7 +196,7 @@ impl Profile {
 		serde_json::from_slice(&bytes).map_err(|error| {
 			Failure::new(
 				format!("{} is no profile: {error}", path.display()),
-				"docs/schemas/profile.json says what it has to look like",
+				"docs/agents.md says what it has to look like, docs/examples has two",
 			)
 		})
 	}
@@ -320,6 +319,70 @@ fn blocks(time: &str) -> Result<BlockNumber, Failure> {
 fn senseless(why: String) -> Failure {
 	Failure::new(
 		format!("the profile makes no sense: {why}"),
-		"docs/schemas/profile.json says what it has to look like",
+		"docs/agents.md says what it has to look like, docs/examples has two",
 	)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn read(text: &str) -> Profile {
+		serde_json::from_str(text).unwrap()
+	}
+
+	fn examples() -> [(Side, Profile); 2] {
+		[
+			(Side::Buyer, read(include_str!("../../../../docs/examples/buyer.json"))),
+			(Side::Seller, read(include_str!("../../../../docs/examples/seller.json"))),
+		]
+	}
+
+	#[test]
+	fn the_examples_should_make_sense_for_their_sides() {
+		let unit = Unit::development();
+		for (side, profile) in examples() {
+			let strategy = profile.strategy(side, &unit).unwrap();
+			assert_eq!(strategy.range().side(), side);
+			assert!(profile.strategy(side.other(), &unit).is_err());
+			match side {
+				Side::Buyer => {
+					let PlanRule::Own { plan, terms } = profile.own_plan().unwrap() else {
+						panic!("a buyer has its own plan")
+					};
+					plan.validate().unwrap();
+					terms.validate().unwrap();
+					assert!(profile.limits(&unit).unwrap_err().cause.contains("limits"));
+				},
+				Side::Seller => {
+					assert_eq!(profile.limits(&unit).unwrap().fee, 2_000_000);
+					assert!(profile.own_plan().unwrap_err().cause.contains("plan"));
+				},
+			}
+		}
+	}
+
+	#[test]
+	fn the_examples_should_fit_each_other() {
+		let [(_, buyer), (_, seller)] = examples();
+		let limits = seller.limits(&Unit::development()).unwrap();
+		assert!(limits.admit(&buyer.plan.unwrap(), &buyer.terms.unwrap()));
+	}
+
+	#[test]
+	fn what_is_not_known_should_be_refused() {
+		let text = include_str!("../../../../docs/examples/seller.json");
+		for (from, to) in [
+			("\"rounds\"", "\"round\""),
+			("\"linear\"", "\"lineal\""),
+			("\"price\": \"115\"", "\"price\": 115"),
+			("[700000, 200000, 100000]", "[700000, 200000]"),
+		] {
+			assert!(text.contains(from), "{from}");
+			assert!(serde_json::from_str::<Profile>(&text.replace(from, to)).is_err(), "{to}");
+		}
+		let weights = text.replace("[700000, 200000, 100000]", "[700000, 200000, 100001]");
+		let failure = read(&weights).strategy(Side::Seller, &Unit::development()).unwrap_err();
+		assert!(failure.cause.contains("million"), "{failure}");
+	}
 }
