@@ -26,6 +26,7 @@ mod call;
 mod payees;
 
 pub use agreements::{address_of, ask_consent, ask_open, terms_of, Opener};
+pub(crate) use agreements::{client, exchange};
 pub use payees::HttpPayees;
 
 use crate::{
@@ -262,10 +263,10 @@ pub struct PaidResponse {
 	pub receipt: Option<PaymentReceipt>,
 }
 
-struct Reply {
-	status: StatusCode,
+pub(crate) struct Reply {
+	pub(crate) status: StatusCode,
 	headers: HeaderMap,
-	body: Vec<u8>,
+	pub(crate) body: Vec<u8>,
 }
 
 struct Prepared {

@@ -20,7 +20,7 @@ use std::{
 	str::FromStr,
 };
 use stoa_primitives::{
-	keys::{Key, KeySignature},
+	keys::{verify_account, AgentSignature, Key, KeySignature},
 	payload::{Consent, Domain, Payload, Voucher},
 	AccountId, BlockNumber,
 };
@@ -331,6 +331,62 @@ impl VoucherKey {
 	}
 }
 
+/// What signs in the name of an agent: its account key, or a delegate key.
+#[derive(Clone, Debug)]
+pub enum AgentKey {
+	/// The account key.
+	Account(AccountKey),
+	/// A key that the chain knows as the agent's, with a scope that fits what is signed.
+	Delegate {
+		/// The agent.
+		agent: AccountId,
+		/// The key.
+		key: VoucherKey,
+	},
+}
+
+impl AgentKey {
+	/// The agent in whose name it signs.
+	pub fn agent(&self) -> AccountId {
+		match self {
+			Self::Account(key) => key.account(),
+			Self::Delegate { agent, .. } => agent.clone(),
+		}
+	}
+
+	/// Signs raw bytes.
+	pub fn sign(&self, bytes: &[u8]) -> AgentSignature {
+		match self {
+			Self::Account(key) => AgentSignature::Account(key.sign(bytes)),
+			Self::Delegate { key, .. } => {
+				AgentSignature::Delegate { key: key.key(), signature: key.sign(bytes) }
+			},
+		}
+	}
+}
+
+impl From<AccountKey> for AgentKey {
+	fn from(key: AccountKey) -> Self {
+		Self::Account(key)
+	}
+}
+
+/// Whether `signature` over `bytes` is by `agent`'s account key, raw or in the wrapping of wallets, or by a key that
+/// `may_sign` in the agent's name.
+pub fn verify_agent(
+	agent: &AccountId,
+	bytes: &[u8],
+	signature: &AgentSignature,
+	may_sign: impl FnOnce(&Key) -> bool,
+) -> bool {
+	match signature {
+		AgentSignature::Account(signature) => verify_account(agent, bytes, signature),
+		AgentSignature::Delegate { key, signature } => {
+			may_sign(key) && key.verify(bytes, signature)
+		},
+	}
+}
+
 /// The SS58 address of an account, in the generic format (prefix 42).
 pub fn format_account(account: &AccountId) -> String {
 	account.to_ss58check()
@@ -373,7 +429,6 @@ pub fn verify_raw(account: &AccountId, bytes: &[u8], signature: &MultiSignature)
 mod tests {
 	use super::*;
 	use sp_core::H256;
-	use stoa_primitives::keys::verify_account;
 
 	#[test]
 	fn keys_should_sign_for_their_account_in_every_scheme() {
@@ -417,6 +472,22 @@ mod tests {
 		assert!(!format!("{voucher:?}").contains(&words));
 		let error = AccountKey::from_uri("not a phrase", Scheme::Sr25519).unwrap_err();
 		assert!(!error.to_string().contains("not a phrase"));
+	}
+
+	#[test]
+	fn agents_should_sign_by_account_and_by_delegate_keys() {
+		let account = AccountKey::from_uri("//Agent", Scheme::Sr25519).unwrap();
+		let (delegate, _) = VoucherKey::generate();
+		let (agent, key) = (account.account(), delegate.key());
+		let by_account = AgentKey::from(account).sign(b"bytes");
+		assert!(verify_agent(&agent, b"bytes", &by_account, |_| false));
+		assert!(!verify_agent(&agent, b"other", &by_account, |_| true));
+		let signer = AgentKey::Delegate { agent: agent.clone(), key: delegate };
+		assert_eq!(signer.agent(), agent);
+		let by_delegate = signer.sign(b"bytes");
+		assert!(verify_agent(&agent, b"bytes", &by_delegate, |known| *known == key));
+		assert!(!verify_agent(&agent, b"bytes", &by_delegate, |_| false));
+		assert!(!verify_agent(&agent, b"other", &by_delegate, |_| true));
 	}
 
 	#[cfg(unix)]

@@ -34,11 +34,13 @@ pub enum Table {
 	Tower,
 	/// What the payer has signed of late; keys are payee and asset.
 	Spent,
+	/// Negotiations and their messages; keys are the negotiation's key on chain, then the message's number.
+	Negotiations,
 }
 
 impl Table {
 	/// All tables.
-	pub const ALL: [Self; 8] = [
+	pub const ALL: [Self; 9] = [
 		Self::Meta,
 		Self::Payee,
 		Self::Payer,
@@ -47,6 +49,7 @@ impl Table {
 		Self::Consents,
 		Self::Tower,
 		Self::Spent,
+		Self::Negotiations,
 	];
 }
 

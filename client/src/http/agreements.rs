@@ -220,7 +220,7 @@ fn channel_url(address: &str, channel: &ChannelId) -> String {
 }
 
 /// A client that follows no redirects: a redirect must not decide who sees a proof.
-pub(super) fn client(timeout: Duration) -> Result<reqwest::Client, HttpError> {
+pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, HttpError> {
 	reqwest::Client::builder()
 		.redirect(reqwest::redirect::Policy::none())
 		.timeout(timeout)
@@ -229,7 +229,7 @@ pub(super) fn client(timeout: Duration) -> Result<reqwest::Client, HttpError> {
 }
 
 /// Sends a request and reads the answer, up to [`MAX_DOCUMENT`].
-pub(super) async fn exchange(request: reqwest::RequestBuilder) -> Result<Reply, HttpError> {
+pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Reply, HttpError> {
 	let response = request.send().await.map_err(transport)?;
 	let (status, headers) = (response.status(), response.headers().clone());
 	let mut body = Vec::new();

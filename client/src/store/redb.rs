@@ -21,6 +21,7 @@ const ROOTS: Definition = TableDefinition::new("roots");
 const CONSENTS: Definition = TableDefinition::new("consents");
 const TOWER: Definition = TableDefinition::new("tower");
 const SPENT: Definition = TableDefinition::new("spent");
+const NEGOTIATIONS: Definition = TableDefinition::new("negotiations");
 
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: u32 = 1;
@@ -38,6 +39,7 @@ fn definition(table: Table) -> Definition {
 		Table::Consents => CONSENTS,
 		Table::Tower => TOWER,
 		Table::Spent => SPENT,
+		Table::Negotiations => NEGOTIATIONS,
 	}
 }
 

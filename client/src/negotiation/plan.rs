@@ -1,0 +1,499 @@
+//! The plan: everything in an offer that is not negotiated.
+//!
+//! A REQUEST carries it. With it an offer follows from a [`Proposal`] and the other way round: price, time and level
+//! of service are all that two offers of a negotiation differ in, and an offer that departs from the plan in
+//! anything else is noticed ([`Plan::read`]).
+
+use super::{
+	encoding,
+	strategy::Proposal,
+	terms::{Terms, MILLION},
+};
+use serde::{Deserialize, Serialize};
+use sp_runtime::Permill;
+use std::ops::RangeInclusive;
+use stoa_primitives::{
+	agreement::{self, Milestone, Milestones, Offer, Panel, MAX_MILESTONES},
+	money::mul_div_floor,
+	AccountId, AssetId, Balance, BlockNumber,
+};
+
+/// One milestone of a plan.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Part {
+	/// Which part of the price it costs, in parts per million.
+	pub share_ppm: u32,
+	/// After which part of the time it is due, in parts per million, rounded up to a block.
+	pub within_ppm: u32,
+	/// How long the buyer has to refuse a delivery, in blocks.
+	pub review: BlockNumber,
+	/// How long the seller has after each request for changes, in blocks.
+	pub rework: BlockNumber,
+	/// How many requests for changes the buyer has.
+	pub changes: u8,
+	/// Which part of its amount is the penalty, in parts per million, rounded down.
+	pub penalty_ppm: u32,
+	/// Whether it is delivered by revealing the key of a hash lock.
+	pub locked: bool,
+}
+
+/// Who decides in a dispute: [`Panel`] as JSON.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PanelPlan {
+	/// Who may rule, in order.
+	#[serde(with = "encoding::accounts")]
+	pub arbiters: Vec<AccountId>,
+	/// What a ruling costs, in units of the asset.
+	#[serde(with = "encoding::amount")]
+	pub fee: Balance,
+	/// How long each arbiter has, in blocks.
+	pub turn: BlockNumber,
+	/// The seller's share when nobody rules, in parts per million.
+	pub fallback_ppm: u32,
+}
+
+/// What is not negotiated.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+	/// In what is paid.
+	#[serde(with = "encoding::asset")]
+	pub asset: AssetId,
+	/// The milestones in order.
+	pub milestones: Vec<Part>,
+	/// The seller's bond as part of the price, in parts per million; at least all penalties.
+	pub bond_ppm: u32,
+	/// Who decides in a dispute.
+	pub panel: PanelPlan,
+}
+
+/// Why a plan is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PlanError {
+	/// No milestone, or too many.
+	#[error("a plan has from 1 to {MAX_MILESTONES} milestones")]
+	Milestones,
+	/// The milestones' shares of the price are not positive or do not sum to one million.
+	#[error("the shares of the price are not positive, or do not sum to one million")]
+	Shares,
+	/// No milestone is due at the end, or one is due at once or after the end.
+	#[error("a milestone is due at once or after the end, or none is due at the end")]
+	Within,
+	/// A rate is above one million.
+	#[error("a rate is above one million parts per million")]
+	Rate,
+	/// There are too many arbiters.
+	#[error("there are too many arbiters")]
+	Arbiters,
+}
+
+/// In what an offer departs from the plan.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Departure {
+	/// Another asset.
+	#[error("the offer is in another asset")]
+	Asset,
+	/// Milestones that do not follow from price and time, or that have locks where there should be none.
+	#[error("the milestones are not those of the plan")]
+	Milestones,
+	/// Another bond.
+	#[error("the bond is not that of the plan")]
+	Bond,
+	/// Another panel.
+	#[error("the panel is not that of the plan")]
+	Panel,
+	/// Other terms, the negotiated level of service aside.
+	#[error("the terms are not those of the request")]
+	Terms,
+}
+
+impl Plan {
+	/// Whether the plan makes sense in itself. What depends on amounts is checked with each offer.
+	///
+	/// # Errors
+	///
+	/// [`PlanError`].
+	pub fn validate(&self) -> Result<(), PlanError> {
+		let most = usize::try_from(MAX_MILESTONES).unwrap_or(usize::MAX);
+		if !(1..=most).contains(&self.milestones.len()) {
+			return Err(PlanError::Milestones);
+		}
+		let mut shares = self.milestones.iter().map(|part| part.share_ppm);
+		let sum = shares.clone().try_fold(0u32, |sum, share| sum.checked_add(share));
+		if sum != Some(MILLION) || shares.any(|share| share == 0) {
+			return Err(PlanError::Shares);
+		}
+		let mut times = self.milestones.iter().map(|part| part.within_ppm);
+		if !times.clone().all(|at| (1..=MILLION).contains(&at)) || !times.any(|at| at == MILLION) {
+			return Err(PlanError::Within);
+		}
+		let mut penalties = self.milestones.iter().map(|part| part.penalty_ppm);
+		let rates = [self.bond_ppm, self.panel.fallback_ppm];
+		if rates.into_iter().any(|rate| rate > MILLION) || penalties.any(|rate| rate > MILLION) {
+			return Err(PlanError::Rate);
+		}
+		match self.panel.arbiters.len() <= agreement::MAX_ARBITERS as usize {
+			true => Ok(()),
+			false => Err(PlanError::Arbiters),
+		}
+	}
+
+	/// The panel of each offer.
+	///
+	/// # Errors
+	///
+	/// [`PlanError::Arbiters`].
+	pub fn panel(&self) -> Result<Panel, PlanError> {
+		let arbiters = self.panel.arbiters.clone().try_into().map_err(|_| PlanError::Arbiters)?;
+		let fallback = Permill::from_parts(self.panel.fallback_ppm);
+		Ok(Panel { arbiters, fee: self.panel.fee, turn: self.panel.turn, fallback })
+	}
+
+	/// The milestones at a price and a time. `lock` gives the lock of each place that is to be locked.
+	///
+	/// The n-th amount is the difference of the floors of the first n and the first n − 1 shares, so that amounts
+	/// sum to the price. `None` when the price is too low to give each milestone something, or a lock is missing.
+	pub fn milestones(
+		&self,
+		proposal: &Proposal,
+		lock: impl Fn(usize) -> Option<[u8; 32]>,
+	) -> Option<Milestones> {
+		let (mut share, mut before) = (0u32, 0);
+		let mut out = Vec::with_capacity(self.milestones.len());
+		for (place, part) in self.milestones.iter().enumerate() {
+			share = share.checked_add(part.share_ppm)?;
+			let until = mul_div_floor(proposal.price, share, MILLION);
+			let amount = until.checked_sub(before).filter(|amount| *amount > 0)?;
+			before = until;
+			let due = u64::from(proposal.time).checked_mul(part.within_ppm.into())?;
+			out.push(Milestone {
+				amount,
+				deliver_within: u32::try_from(due.div_ceil(MILLION.into())).ok()?,
+				review: part.review,
+				rework: part.rework,
+				changes: part.changes,
+				penalty: mul_div_floor(amount, part.penalty_ppm, MILLION),
+				lock: match part.locked {
+					true => Some(lock(place)?),
+					false => None,
+				},
+			});
+		}
+		out.try_into().ok()
+	}
+
+	/// What the seller locks at a price, with these penalties.
+	fn bond(&self, price: Balance, milestones: &[Milestone]) -> Balance {
+		let penalties = milestones.iter().fold(0, |sum: Balance, m| sum.saturating_add(m.penalty));
+		mul_div_floor(price, self.bond_ppm, MILLION).max(penalties)
+	}
+
+	/// Milestones, bond and panel of an offer; `None` as for [`Plan::milestones`].
+	pub fn clauses(
+		&self,
+		proposal: &Proposal,
+		lock: impl Fn(usize) -> Option<[u8; 32]>,
+	) -> Option<(Milestones, Balance, Panel)> {
+		let milestones = self.milestones(proposal, lock)?;
+		let bond = self.bond(proposal.price, &milestones);
+		Some((milestones, bond, self.panel().ok()?))
+	}
+
+	/// What an offer proposes, if it departs from plan and terms in nothing else.
+	///
+	/// # Errors
+	///
+	/// [`Departure`].
+	pub fn read(&self, base: &Terms, offer: &Offer, terms: &Terms) -> Result<Proposal, Departure> {
+		if offer.asset != self.asset {
+			return Err(Departure::Asset);
+		}
+		if terms.with_quality(base.quality()) != *base {
+			return Err(Departure::Terms);
+		}
+		let time = offer.milestones.iter().map(|milestone| milestone.deliver_within).max();
+		let (Some(price), Some(time)) = (offer.total(), time) else {
+			return Err(Departure::Milestones);
+		};
+		let proposal = Proposal { price, time, quality: terms.quality() };
+		let lock = |place: usize| offer.milestones.get(place)?.lock;
+		let Some((milestones, bond, panel)) = self.clauses(&proposal, lock) else {
+			return Err(Departure::Milestones);
+		};
+		if milestones != offer.milestones {
+			return Err(Departure::Milestones);
+		}
+		if bond != offer.bond {
+			return Err(Departure::Bond);
+		}
+		match panel == offer.panel {
+			true => Ok(proposal),
+			false => Err(Departure::Panel),
+		}
+	}
+}
+
+/// What a side takes of a plan that the other side asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanLimits {
+	/// Which assets.
+	pub assets: Vec<AssetId>,
+	/// Items of which names; `None` for any.
+	pub items: Option<Vec<String>>,
+	/// Most milestones.
+	pub milestones: usize,
+	/// The bond, in parts per million of the price.
+	pub bond_ppm: RangeInclusive<u32>,
+	/// The penalty of each milestone, in parts per million of its amount.
+	pub penalty_ppm: RangeInclusive<u32>,
+	/// The review of each milestone, in blocks.
+	pub review: RangeInclusive<BlockNumber>,
+	/// The time for rework where changes can be requested, in blocks.
+	pub rework: RangeInclusive<BlockNumber>,
+	/// Requests for changes of each milestone.
+	pub changes: RangeInclusive<u8>,
+	/// Whether milestones may be under hash locks.
+	pub locked: bool,
+	/// Which arbiters.
+	pub arbiters: Vec<AccountId>,
+	/// The most that a ruling may cost, in units of the asset.
+	pub fee: Balance,
+	/// The seller's share when nobody rules, in parts per million.
+	pub fallback_ppm: RangeInclusive<u32>,
+}
+
+impl PlanLimits {
+	/// Whether the plan is within these limits.
+	pub fn admit(&self, plan: &Plan, terms: &Terms) -> bool {
+		let sold = |name: &String| self.items.as_ref().is_none_or(|items| items.contains(name));
+		let part = |part: &Part| {
+			self.penalty_ppm.contains(&part.penalty_ppm)
+				&& self.review.contains(&part.review)
+				&& self.changes.contains(&part.changes)
+				&& (part.changes == 0 || self.rework.contains(&part.rework))
+				&& (self.locked || !part.locked)
+		};
+		self.assets.contains(&plan.asset)
+			&& terms.items.iter().all(|item| sold(&item.name))
+			&& plan.milestones.len() <= self.milestones
+			&& plan.milestones.iter().all(part)
+			&& self.bond_ppm.contains(&plan.bond_ppm)
+			&& plan.panel.arbiters.iter().all(|arbiter| self.arbiters.contains(arbiter))
+			&& plan.panel.fee <= self.fee
+			&& self.fallback_ppm.contains(&plan.panel.fallback_ppm)
+	}
+}
+
+/// Which plan is negotiated about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PlanRule {
+	/// This side's: it is what a request asks for, and no other is taken.
+	Own {
+		/// What is not negotiated.
+		plan: Plan,
+		/// The terms, at any level of service.
+		terms: Terms,
+	},
+	/// The other side's, within limits.
+	Theirs(PlanLimits),
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+	use super::*;
+	use crate::negotiation::terms;
+	use proptest::prelude::*;
+
+	/// A plan of two milestones without locks.
+	pub fn plan() -> Plan {
+		let part = |share_ppm, within_ppm| Part {
+			share_ppm,
+			within_ppm,
+			review: 30,
+			rework: 20,
+			changes: 1,
+			penalty_ppm: 100_000,
+			locked: false,
+		};
+		Plan {
+			asset: AssetId::WithId(1),
+			milestones: vec![part(300_000, 250_000), part(700_000, MILLION)],
+			bond_ppm: 50_000,
+			panel: PanelPlan {
+				arbiters: vec![AccountId::new([9; 32])],
+				fee: 5,
+				turn: 100,
+				fallback_ppm: 500_000,
+			},
+		}
+	}
+
+	/// What [`plan`] admits.
+	pub fn limits() -> PlanLimits {
+		PlanLimits {
+			assets: vec![AssetId::WithId(1)],
+			items: None,
+			milestones: 4,
+			bond_ppm: 0..=100_000,
+			penalty_ppm: 0..=100_000,
+			review: 0..=100,
+			rework: 10..=1_000,
+			changes: 0..=2,
+			locked: false,
+			arbiters: vec![AccountId::new([9; 32])],
+			fee: 10,
+			fallback_ppm: 500_000..=MILLION,
+		}
+	}
+
+	fn offer(plan: &Plan, proposal: &Proposal) -> (Offer, Terms) {
+		let terms = terms::tests::terms().with_quality(proposal.quality);
+		let (milestones, bond, panel) =
+			plan.clauses(proposal, |place| Some([place as u8; 32])).unwrap();
+		let offer = Offer {
+			negotiation: [1; 32],
+			buyer: AccountId::new([2; 32]),
+			seller: AccountId::new([3; 32]),
+			asset: plan.asset.clone(),
+			milestones,
+			terms: terms.digest().unwrap(),
+			bond,
+			panel,
+			by: stoa_primitives::agreement::Side::Seller,
+			round: 1,
+			previous: None,
+			opened: 5,
+			first_ask: proposal.price,
+			valid_until: 100,
+			nonce: 0,
+		};
+		(offer, terms)
+	}
+
+	const PROPOSAL: Proposal = Proposal { price: 1_001, time: 101, quality: 980_000 };
+
+	#[test]
+	fn offers_should_follow_from_plan_and_proposal() {
+		let (offer, terms) = offer(&plan(), &PROPOSAL);
+		assert_eq!(offer.validate(), Ok(()));
+		let rows: Vec<_> =
+			offer.milestones.iter().map(|m| (m.amount, m.deliver_within, m.penalty)).collect();
+		assert_eq!(rows, [(300, 26, 30), (701, 101, 70)]);
+		// Five percent are less than the penalties.
+		assert_eq!(offer.bond, 100);
+		assert_eq!(plan().read(&terms::tests::terms(), &offer, &terms), Ok(PROPOSAL));
+	}
+
+	#[test]
+	fn departures_from_the_plan_should_be_noticed() {
+		let (offer, terms) = offer(&plan(), &PROPOSAL);
+		let departure = |change: fn(&mut Offer, &mut Terms)| {
+			let (mut offer, mut terms) = (offer.clone(), terms.clone());
+			change(&mut offer, &mut terms);
+			plan().read(&terms::tests::terms(), &offer, &terms).unwrap_err()
+		};
+		assert_eq!(departure(|o, _| o.asset = AssetId::Native), Departure::Asset);
+		assert_eq!(departure(|o, _| o.milestones[0].amount += 1), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.milestones[0].review -= 1), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.milestones[1].penalty -= 1), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.milestones[1].lock = Some([1; 32])), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.milestones.truncate(1)), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.milestones.clear()), Departure::Milestones);
+		assert_eq!(departure(|o, _| o.bond += 1), Departure::Bond);
+		assert_eq!(departure(|o, _| o.panel.fee = 0), Departure::Panel);
+		assert_eq!(departure(|_, t| t.items.truncate(1)), Departure::Terms);
+		assert_eq!(departure(|_, t| t.sla.latency_p95_ms = Some(300)), Departure::Terms);
+		assert_eq!(departure(|_, t| t.sla.success_ppm = None), Departure::Terms);
+	}
+
+	#[test]
+	fn locks_should_be_where_the_plan_has_them() {
+		let mut locked = plan();
+		locked.milestones[1] = Part { locked: true, changes: 0, ..locked.milestones[1].clone() };
+		let (offer, terms) = offer(&locked, &PROPOSAL);
+		assert_eq!(offer.milestones[0].lock, None);
+		assert_eq!(offer.milestones[1].lock, Some([1; 32]));
+		assert_eq!(locked.read(&terms::tests::terms(), &offer, &terms), Ok(PROPOSAL));
+		assert_eq!(plan().read(&terms::tests::terms(), &offer, &terms), Err(Departure::Milestones));
+		assert!(locked.milestones(&PROPOSAL, |_| None).is_none());
+	}
+
+	#[test]
+	fn plans_should_be_refused_with_the_reason() {
+		let error = |change: fn(&mut Plan)| {
+			let mut plan = plan();
+			change(&mut plan);
+			plan.validate().unwrap_err()
+		};
+		assert_eq!(plan().validate(), Ok(()));
+		assert_eq!(error(|p| p.milestones.clear()), PlanError::Milestones);
+		assert_eq!(error(|p| p.milestones[0].share_ppm += 1), PlanError::Shares);
+		assert_eq!(error(|p| p.milestones[0].share_ppm = u32::MAX), PlanError::Shares);
+		let nothing = |p: &mut Plan| {
+			p.milestones[0].share_ppm = 0;
+			p.milestones[1].share_ppm = MILLION;
+		};
+		assert_eq!(error(nothing), PlanError::Shares);
+		assert_eq!(error(|p| p.milestones[1].within_ppm = 999_999), PlanError::Within);
+		assert_eq!(error(|p| p.milestones[0].within_ppm = 0), PlanError::Within);
+		assert_eq!(error(|p| p.milestones[0].within_ppm = MILLION + 1), PlanError::Within);
+		assert_eq!(error(|p| p.bond_ppm = MILLION + 1), PlanError::Rate);
+		assert_eq!(error(|p| p.milestones[0].penalty_ppm = MILLION + 1), PlanError::Rate);
+		assert_eq!(error(|p| p.panel.fallback_ppm = MILLION + 1), PlanError::Rate);
+		let many = |p: &mut Plan| p.panel.arbiters = vec![AccountId::new([9; 32]); 4];
+		assert_eq!(error(many), PlanError::Arbiters);
+	}
+
+	#[test]
+	fn a_price_that_leaves_a_milestone_without_an_amount_should_make_no_offer() {
+		for price in [0, 1, 2, 3] {
+			let clauses = plan().clauses(&Proposal { price, ..PROPOSAL }, |_| None);
+			assert!(clauses.is_none(), "{price}");
+		}
+		assert!(plan().clauses(&Proposal { price: 4, ..PROPOSAL }, |_| None).is_some());
+	}
+
+	#[test]
+	fn limits_should_refuse_what_is_beyond_them() {
+		let terms = terms::tests::terms();
+		let refused = |change: fn(&mut Plan)| {
+			let mut plan = plan();
+			change(&mut plan);
+			!limits().admit(&plan, &terms)
+		};
+		assert!(limits().admit(&plan(), &terms));
+		assert!(refused(|p| p.asset = AssetId::Native));
+		assert!(refused(|p| p.milestones = vec![p.milestones[0].clone(); 5]));
+		assert!(refused(|p| p.milestones[0].penalty_ppm = 100_001));
+		assert!(refused(|p| p.milestones[1].review = 101));
+		assert!(refused(|p| p.milestones[1].rework = 9));
+		assert!(refused(|p| p.milestones[1].changes = 3));
+		assert!(refused(|p| p.milestones[1].locked = true));
+		assert!(refused(|p| p.bond_ppm = 100_001));
+		assert!(refused(|p| p.panel.arbiters = vec![AccountId::new([8; 32])]));
+		assert!(refused(|p| p.panel.fee = 11));
+		assert!(refused(|p| p.panel.fallback_ppm = 499_999));
+		let sells = |names: &[&str]| {
+			let items = Some(names.iter().map(|name| (*name).into()).collect());
+			PlanLimits { items, ..limits() }.admit(&plan(), &terms)
+		};
+		assert!(sells(&["support", "hourly observations"]));
+		assert!(!sells(&["support"]));
+	}
+
+	proptest! {
+		#[test]
+		fn proposals_should_be_read_back_from_their_offers(
+			price in 4u128..1 << 120, time in 1u32..stoa_primitives::agreement::MAX_DURATION,
+			quality in 0..=MILLION,
+		) {
+			let proposal = Proposal { price, time, quality };
+			let (offer, terms) = offer(&plan(), &proposal);
+			prop_assert_eq!(offer.validate(), Ok(()));
+			prop_assert_eq!(offer.total(), Some(price));
+			prop_assert_eq!(plan().read(&terms::tests::terms(), &offer, &terms), Ok(proposal));
+		}
+	}
+}

@@ -1,0 +1,234 @@
+//! What was said: the evidence of a negotiation.
+//!
+//! Both sides have the same messages in the same order, each signed and bound by hash to those before it. The hash
+//! of the last one is the root that a commit puts on chain, so that whoever is shown a transcript later, an arbiter or
+//! an auditor, can tell that it is the one that led to the agreement: [`Transcript::verify`] needs nothing but the
+//! [exported](Transcript::export) file and, for delegate keys, what the chain says of them.
+
+use super::{
+	canonical::{self, CanonicalError},
+	encoding,
+	message::{ChainHash, Parties, SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL},
+	state::{State, Turn, Violation},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use stoa_primitives::{
+	agreement::{negotiation_key, AgreementId, NegotiationKey, MAX_ROUNDS},
+	keys::Key,
+	AccountId, BlockNumber,
+};
+
+/// Most messages of a negotiation: in each round a question to the operator and an offer, then a last question and an
+/// answer, and the request.
+pub const MAX_MESSAGES: usize = 2 * MAX_ROUNDS as usize + 3;
+
+/// Longest export that is read, in bytes.
+pub const MAX_EXPORT_LEN: usize = MAX_MESSAGES * MAX_MESSAGE_LEN;
+
+/// The messages of a negotiation and what they come to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Transcript {
+	state: State,
+	messages: Vec<Arc<Signed>>,
+}
+
+/// A transcript as a file.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Export {
+	protocol: String,
+	#[serde(with = "encoding::hash")]
+	chain: [u8; 32],
+	#[serde(with = "encoding::hash")]
+	negotiation: [u8; 32],
+	#[serde(with = "encoding::account")]
+	buyer: AccountId,
+	#[serde(with = "encoding::account")]
+	seller: AccountId,
+	messages: Vec<Signed>,
+	#[serde(with = "encoding::hash")]
+	root: ChainHash,
+}
+
+/// Why an export is no transcript.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TranscriptError {
+	/// It is too long, or not JSON of the right form.
+	#[error(transparent)]
+	Canonical(#[from] CanonicalError),
+	/// It is of another protocol or version.
+	#[error("the transcript is not of protocol {PROTOCOL}")]
+	Protocol,
+	/// A message is none.
+	#[error("message {sequence} cannot be read: {reason}")]
+	Message {
+		/// Which, from 1.
+		sequence: usize,
+		/// Why.
+		reason: super::message::MessageError,
+	},
+	/// A message does not follow from those before it.
+	#[error("message {sequence} does not follow: {reason}")]
+	Violation {
+		/// Which, from 1.
+		sequence: usize,
+		/// Why.
+		reason: Violation,
+	},
+	/// A message, or the offer in it, is not signed by who should have.
+	#[error("message {sequence}: {reason}")]
+	Signature {
+		/// Which, from 1.
+		sequence: usize,
+		/// Why.
+		reason: SignatureError,
+	},
+	/// The root is another one than that of the messages.
+	#[error("the root is not that of the messages")]
+	Root,
+}
+
+/// What a transcript says, in short.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Summary {
+	/// The hash of the transcript: what a commit names.
+	pub root: ChainHash,
+	/// How many offers were made.
+	pub rounds: u32,
+	/// How it ended, or whose turn it is.
+	pub turn: Turn,
+	/// What was accepted.
+	pub agreement: Option<AgreementId>,
+	/// The delegate keys that have signed, for whom, and when first.
+	pub delegates: Vec<(AccountId, Key, BlockNumber)>,
+}
+
+impl Transcript {
+	/// Nothing was said.
+	pub fn new(parties: Parties) -> Self {
+		Self { state: State::new(parties), messages: Vec::new() }
+	}
+
+	/// What the messages come to.
+	pub fn state(&self) -> &State {
+		&self.state
+	}
+
+	/// The messages in order.
+	pub fn messages(&self) -> impl ExactSizeIterator<Item = &Signed> {
+		self.messages.iter().map(Arc::as_ref)
+	}
+
+	/// The message of a sequence number, from 1.
+	pub fn message(&self, sequence: u32) -> Option<&Signed> {
+		let place = usize::try_from(sequence.checked_sub(1)?).ok()?;
+		self.messages.get(place).map(Arc::as_ref)
+	}
+
+	/// Under what the chain knows the negotiation.
+	pub fn key(&self) -> NegotiationKey {
+		let parties = self.state.parties();
+		negotiation_key(&parties.buyer, &parties.seller, &parties.negotiation)
+	}
+
+	/// Appends a message. Its signatures are not checked.
+	///
+	/// # Errors
+	///
+	/// [`Violation`] for one that does not follow; the transcript is as it was.
+	pub fn push(&mut self, signed: Signed) -> Result<(), Violation> {
+		self.state = self.state.after(&signed.message)?;
+		self.messages.push(Arc::new(signed));
+		Ok(())
+	}
+
+	/// The transcript as a file: JSON in canonical form.
+	///
+	/// # Errors
+	///
+	/// [`CanonicalError`] for messages that cannot be written.
+	pub fn export(&self) -> Result<Vec<u8>, CanonicalError> {
+		let parties = self.state.parties();
+		canonical::to_bytes(&Export {
+			protocol: PROTOCOL.into(),
+			chain: parties.genesis.0,
+			negotiation: parties.negotiation,
+			buyer: parties.buyer.clone(),
+			seller: parties.seller.clone(),
+			messages: self.messages().cloned().collect(),
+			root: self.state.head(),
+		})
+	}
+
+	/// Reads an exported transcript and checks all of it: form, order, rules, signatures, root. White space and order
+	/// of members may be other than they were written.
+	///
+	/// `may_sign` says whether a delegate key had the scope Offer for an account in a block. Whoever has no chain to
+	/// ask can let it agree and look at [`Summary::delegates`].
+	///
+	/// What remains to be compared is the root with what the agreement on chain names.
+	///
+	/// # Errors
+	///
+	/// [`TranscriptError`].
+	pub fn verify(
+		export: &[u8],
+		may_sign: impl Fn(&AccountId, &Key, BlockNumber) -> bool,
+	) -> Result<Self, TranscriptError> {
+		if export.len() > MAX_EXPORT_LEN {
+			let (len, limit) = (export.len(), MAX_EXPORT_LEN);
+			return Err(CanonicalError::TooLong { len, limit }.into());
+		}
+		let file: Export = serde_json::from_slice(export)
+			.map_err(|error| CanonicalError::Json(error.to_string()))?;
+		if file.protocol != PROTOCOL {
+			return Err(TranscriptError::Protocol);
+		}
+		let mut transcript = Self::new(Parties {
+			genesis: file.chain.into(),
+			negotiation: file.negotiation,
+			buyer: file.buyer,
+			seller: file.seller,
+		});
+		for (sequence, signed) in (1usize..).zip(file.messages) {
+			// What is only checked when it is read from the wire.
+			let bytes = signed.to_bytes()?;
+			let signed = Signed::parse(&bytes)
+				.map_err(|reason| TranscriptError::Message { sequence, reason })?;
+			let (from, sent) = (&signed.message.from, signed.message.sent);
+			signed
+				.verify(|key| may_sign(from, key, sent))
+				.map_err(|reason| TranscriptError::Signature { sequence, reason })?;
+			transcript
+				.push(signed)
+				.map_err(|reason| TranscriptError::Violation { sequence, reason })?;
+		}
+		match transcript.state.head() == file.root {
+			true => Ok(transcript),
+			false => Err(TranscriptError::Root),
+		}
+	}
+
+	/// What it says, in short.
+	pub fn summary(&self) -> Summary {
+		let state = &self.state;
+		let mut delegates: Vec<(AccountId, Key, BlockNumber)> = Vec::new();
+		for signed in self.messages() {
+			for key in signed.delegates() {
+				let from = &signed.message.from;
+				if !delegates.iter().any(|(who, known, _)| who == from && *known == key) {
+					delegates.push((from.clone(), key, signed.message.sent));
+				}
+			}
+		}
+		let accepted = matches!(state.turn(), Turn::Accepted { .. });
+		Summary {
+			root: state.head(),
+			rounds: state.next_round().saturating_sub(1),
+			turn: state.turn().clone(),
+			agreement: state.standing().filter(|_| accepted).map(|standing| standing.digest),
+			delegates,
+		}
+	}
+}
