@@ -1,18 +1,19 @@
 //! # Stoa client
 //!
-//! How agents talk to Stoa: chain access, payment-channel machines for both sides, and a durable
-//! store.
+//! How agents talk to Stoa: chain access, payment-channel machines for both sides, negotiation, and a
+//! durable store.
 //!
 //! The crate is built in layers, so that each can be tested without the one above:
 //!
 //! | layer | modules | does |
 //! |---|---|---|
-//! | machines | [`payer::machine`], [`payee::machine`] | decide; no clock, no network, no disk |
-//! | drivers | [`payer`], [`payee`], [`settle`] | run the machines against a [`store::Store`] and a [`chain::ChainView`] |
-//! | edges | [`chain`], [`payment`], [`http`] | a node over RPC, the `Payment` scheme, paid HTTP calls |
+//! | machines | [`payer::machine`], [`payee::machine`], [`negotiation::Negotiator`] | decide; no clock, no network, no disk |
+//! | drivers | [`payer`], [`payee`], [`settle`], [`negotiation::Desk`] | run the machines against a [`store::Store`] and a [`chain::ChainView`] |
+//! | edges | [`chain`], [`payment`], [`http`], [`negotiation::Transport`] | a node over RPC, the `Payment` scheme, paid HTTP calls, messages between agents |
 //!
 //! Two rules hold everywhere. **Persist before advance:** a voucher is on disk before it leaves the
-//! payer and before the payee's answer leaves the payee; if the disk fails, the call fails.
+//! payer and before the payee's answer leaves the payee, a message before it is sent; if the disk fails,
+//! the call fails.
 //! **The chain is pinned:** signatures are bound to one genesis hash, and nothing that a
 //! counterparty says can change chain, payee or price limit.
 

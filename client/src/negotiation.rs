@@ -1,4 +1,16 @@
 //! Negotiating agreements off chain.
+//!
+//! Two agents exchange six kinds of [messages](Message), signed and chained by hash, until one [accepts](Body::Accept)
+//! the other's standing offer and commits it, or there is no deal. The rules, their reasons and the threat model are in
+//! `docs/negotiation.md`.
+//!
+//! | layer | is | does |
+//! |---|---|---|
+//! | documents | [`Terms`], [`Plan`], [`canonical`] | say what is bought, in bytes that can be signed |
+//! | protocol | [`Message`], [`State`], [`Transcript`] | which message may follow which; evidence for others |
+//! | decisions | [`Strategy`], [`Negotiator`] | what to say; no clock, no network, no disk |
+//! | edges | [`Desk`], [`Transport`], [`Kpis`] | a store, ways between agents, figures |
+//! | all of it | [`Driver`] | any number of negotiations of an agent, with store, transport and chain |
 
 pub mod canonical;
 mod desk;
@@ -24,7 +36,7 @@ pub use self::{
 	kpi::{Deal, Figures, Kpis},
 	machine::{
 		Action, Config, ConfigError, Decision, Fact, Input, Negotiator, NoDeal, Notes, Outcome,
-		Question, Rejection, DRIFT,
+		Question, Rejection, DRIFT, OPENING_DRIFT,
 	},
 	message::{
 		Body, ChainHash, DenyReason, EscalateReason, Message, MessageError, Parties, Quote,

@@ -26,7 +26,9 @@ mod types;
 
 pub use self::{
 	config::{Config, ConfigError, NoDeal},
-	types::{Action, Decision, Fact, Input, Notes, Outcome, Question, Rejection, DRIFT},
+	types::{
+		Action, Decision, Fact, Input, Notes, Outcome, Question, Rejection, DRIFT, OPENING_DRIFT,
+	},
 };
 
 use self::decide::Step;
@@ -202,6 +204,10 @@ impl Negotiator {
 		}
 		if let Some(known) = self.transcript.message(message.sequence) {
 			if known.message == *message {
+				// What is here was checked; another signature over the same was not.
+				if known.signature != signed.signature {
+					signed.verify(|key| self.may_sign(key))?;
+				}
 				return Ok(self.say_again());
 			}
 			if known.message.side == self.me() {
@@ -222,7 +228,12 @@ impl Negotiator {
 		if !open {
 			return Err(Rejection::Ended);
 		}
-		let latest = self.now.saturating_add(DRIFT);
+		// No offer can be committed before the block in which its negotiation began.
+		let drift = match message.body {
+			Body::Request { .. } => OPENING_DRIFT,
+			_ => DRIFT,
+		};
+		let latest = self.now.saturating_add(drift);
 		if message.sent > latest {
 			return Err(Rejection::Future { sent: message.sent, now: self.now });
 		}
@@ -312,7 +323,10 @@ impl Negotiator {
 			previous: state.standing().map(|standing| standing.digest),
 			opened: state.opened(),
 			first_ask: state.ask_in(self.me(), proposal.price),
-			valid_until: sent.saturating_add(self.config.validity.min(MAX_VALIDITY)),
+			// The chain takes no offer longer than that after the negotiation began.
+			valid_until: sent
+				.saturating_add(self.config.validity)
+				.min(state.opened().saturating_add(MAX_VALIDITY)),
 			nonce: state.length().saturating_add(1).into(),
 		};
 		let first = state.standing().is_none();
@@ -460,7 +474,8 @@ impl Negotiator {
 		match fact {
 			Fact::Committed { agreement } => {
 				let agreement = *agreement;
-				if self.notes.outcome == Some(Outcome::Agreed { agreement }) {
+				let known = [Outcome::Agreed { agreement }, Outcome::Voided { agreement }];
+				if self.notes.outcome.as_ref().is_some_and(|outcome| known.contains(outcome)) {
 					return Vec::new();
 				}
 				let mut actions = Vec::new();
@@ -471,6 +486,13 @@ impl Negotiator {
 				}
 				actions.extend(self.end(Outcome::Agreed { agreement }));
 				actions
+			},
+			Fact::Voided { agreement } => {
+				let agreement = *agreement;
+				match self.notes.outcome == Some(Outcome::Agreed { agreement }) {
+					true => self.end(Outcome::Voided { agreement }),
+					false => Vec::new(),
+				}
 			},
 			Fact::Withdrawn { by, round } => {
 				let gone = state.standing().is_some_and(|standing| {

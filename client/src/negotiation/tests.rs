@@ -1,16 +1,18 @@
 //! What the tests of this module share: two parties, a chain, and a way between them.
 
+mod driver;
 mod faults;
 mod http;
 mod machine;
 mod market;
 mod message;
+mod rejections;
 mod schema;
 mod transcript;
 
 use super::{plan::tests::plan, terms::tests::terms, *};
 use crate::keys::{AccountKey, AgentKey, Scheme};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use stoa_primitives::{
 	agreement::{AgreementId, Offer, Side},
 	keys::AgentSignature,
@@ -21,12 +23,13 @@ pub const GENESIS: H256 = H256::repeat_byte(7);
 pub const START: BlockNumber = 100;
 pub const DEADLINE: BlockNumber = 10_000;
 
+/// Derived once: that takes longer than a negotiation.
+static KEYS: LazyLock<[AccountKey; 2]> = LazyLock::new(|| {
+	["//Buyer", "//Seller"].map(|name| AccountKey::from_uri(name, Scheme::Ed25519).unwrap())
+});
+
 pub fn key(side: Side) -> AccountKey {
-	let name = match side {
-		Side::Buyer => "//Buyer",
-		Side::Seller => "//Seller",
-	};
-	AccountKey::from_uri(name, Scheme::Ed25519).unwrap()
+	KEYS[usize::from(side == Side::Seller)].clone()
 }
 
 pub fn account(side: Side) -> AccountId {
@@ -107,7 +110,7 @@ pub struct Chain {
 }
 
 impl Chain {
-	fn bar(&mut self, by: Side) -> &mut u32 {
+	pub fn bar(&mut self, by: Side) -> &mut u32 {
 		&mut self.bars[usize::from(by == Side::Seller)]
 	}
 
@@ -231,4 +234,40 @@ impl World {
 			},
 		}
 	}
+}
+
+/// A world in which the seller has made its first offer, of 2,000, which the buyer has not seen.
+pub fn offered(buyer: Config, seller: Config) -> (World, Signed) {
+	let mut world = World::new(buyer, seller);
+	world.open();
+	let (_, request) = world.wire.remove(0);
+	world.handle(Side::Seller, Input::Message(request)).unwrap();
+	let (_, offer) = world.wire.remove(0);
+	(world, Signed::parse(&offer).unwrap())
+}
+
+/// Changes a message and signs it anew.
+pub fn forged(signed: &Signed, key: &AgentKey, change: impl FnOnce(&mut Message)) -> Signed {
+	let mut message = signed.message.clone();
+	change(&mut message);
+	Signed::sign(message, key).unwrap()
+}
+
+/// Changes the offer in a message and signs both anew.
+pub fn reoffered(signed: &Signed, change: impl FnOnce(&mut Quote)) -> Signed {
+	let key = AgentKey::from(self::key(signed.message.side));
+	forged(signed, &key, |message| match &mut message.body {
+		Body::Offer(quote) | Body::Counter(quote) => {
+			change(quote);
+			quote.signature = key.sign(&quote.offer.digest(&parties().domain()));
+		},
+		other => panic!("no offer: {other:?}"),
+	})
+}
+
+pub fn rejection(world: &mut World, side: Side, signed: &Signed) -> Rejection {
+	let before = world.side(side).kept();
+	let rejection = world.handle(side, wire(signed)).unwrap_err();
+	assert_eq!(world.side(side).kept(), before, "nothing changes");
+	rejection
 }

@@ -13,18 +13,24 @@ use codec::Encode;
 use futures::executor::block_on;
 use std::{cell::Cell, sync::Arc};
 use stoa_client::{
+	keys::{AccountKey, AgentKey, Scheme},
+	negotiation::{
+		self, load, load_all, Delivery, Desk, FixedRule, LineItem, PanelPlan, Part, Parties, Plan,
+		PlanRule, Proposal, Quantity, Range, ServiceLevel, Terms, MILLION, TERMS_VERSION,
+	},
 	payee::{Payee, PayeeConfig, PayeeError},
 	payer::{PayError, Payer, Policy},
 	payment::ChannelProof,
-	store::{MemoryStore, Store, StoreError, Table, Write},
+	store::{Committer, MemoryStore, Store, StoreError, Table, Write},
 	ticks::{SignedCommit, SignedTicks},
 	voucher::{LaneKey, SignedVoucher},
 };
 use stoa_primitives::{
+	agreement::{negotiation_key, Side},
 	channel::{Item, Proof},
 	keys::Key,
 	payload::{Payload, Voucher},
-	Balance,
+	AccountId, Balance,
 };
 use stoa_tower::{chain::TowerChain, service::StoreKeep, Config, Held, Tower};
 
@@ -40,6 +46,7 @@ pub fn run(bytes: &[u8]) {
 	payee(&store);
 	payer(&store);
 	tower(&store);
+	negotiations(store.as_ref());
 }
 
 fn rows(source: &mut Source) -> Vec<Write> {
@@ -70,6 +77,7 @@ fn key_of(table: Table, value: &[u8]) -> Vec<u8> {
 		Table::Channels => return chain::id(value.get(65).copied().unwrap_or_default()).to_vec(),
 		Table::Consents => return chain::id(value.get(1).copied().unwrap_or_default()).to_vec(),
 		Table::Spent => return (chain::payee(), chain::ASSET).encode(),
+		Table::Negotiations => return key_of_negotiation(value),
 		Table::Roots => return [&chain::id(0)[..], value.get(1..33).unwrap_or_default()].concat(),
 	};
 	let mut source = Source::new(value.get(before..).unwrap_or_default());
@@ -77,8 +85,28 @@ fn key_of(table: Table, value: &[u8]) -> Vec<u8> {
 	LaneKey { channel, lane: u32::from_le_bytes(number) }.to_bytes().to_vec()
 }
 
+/// The key of a head that is good: version, genesis and negotiation stand in front of the parties.
+fn key_of_negotiation(value: &[u8]) -> Vec<u8> {
+	let mut source = Source::new(value.get(1 + 32..).unwrap_or_default());
+	let (negotiation, buyer, seller) = (source.array(), source.array(), source.array());
+	negotiation_key(&AccountId::new(buyer), &AccountId::new(seller), &negotiation).to_vec()
+}
+
 fn config() -> PayeeConfig {
 	PayeeConfig { max_unflushed: 10_000, ..PayeeConfig::new(chain::payee(), chain::ASSET) }
+}
+
+/// All negotiations together are the same as each by itself.
+fn negotiations(store: &dyn Store) {
+	let all = match load_all(store) {
+		Ok(all) => all,
+		Err(error) => return refused(&error),
+	};
+	for kept in all {
+		let one = load(store, &kept.transcript.key()).expect("what is good is good by itself");
+		assert_eq!(one.as_ref(), Some(&kept));
+		REACHED.set(REACHED.get() + 1);
+	}
 }
 
 /// A payee that starts twice knows the same both times, and what it would claim can be claimed.
@@ -272,6 +300,56 @@ fn payer_rows(items: &[Item]) -> Vec<Vec<u8>> {
 	out
 }
 
+/// The rows of a negotiation in which an offer was asked for.
+fn negotiation_rows() -> Vec<Vec<u8>> {
+	let key = |name| AccountKey::from_uri(name, Scheme::Ed25519).expect("a derivation");
+	let proposal = Proposal { price: 1_000, time: 100, quality: 0 };
+	let range = Range::new(Side::Buyer, proposal.clone(), proposal).expect("a fixed price");
+	let part = Part {
+		share_ppm: MILLION,
+		within_ppm: MILLION,
+		review: 20,
+		rework: 0,
+		changes: 0,
+		penalty_ppm: 0,
+		locked: false,
+	};
+	let panel = PanelPlan { arbiters: Vec::new(), fee: 0, turn: 0, fallback_ppm: 0 };
+	let plan = Plan { asset: chain::ASSET, milestones: vec![part], bond_ppm: 0, panel };
+	let text = || String::from("a");
+	let terms = Terms {
+		version: TERMS_VERSION,
+		title: text(),
+		items: vec![LineItem {
+			name: text(),
+			description: None,
+			quantity: Quantity::whole(1).expect("it is above 0"),
+			unit: text(),
+		}],
+		delivery: vec![Delivery { what: text(), how: text(), acceptance: text() }],
+		sla: ServiceLevel::default(),
+		penalties: Vec::new(),
+	};
+	let parties = Parties {
+		genesis: sample::GENESIS,
+		negotiation: [1; 32],
+		buyer: key("//Buyer").account(),
+		seller: key("//Seller").account(),
+	};
+	let (rule, strategy) = (PlanRule::Own { plan, terms }, FixedRule { range, step: 0 });
+	let signer = AgentKey::from(key("//Buyer"));
+	let config =
+		negotiation::Config::new(&parties, Side::Buyer, signer, rule, Arc::new(strategy), 1_000);
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let committer = Committer::start(store.clone()).expect("there is a thread");
+	let mut desk = Desk::open(&store, committer, config, chain::NOW).expect("it is new");
+	block_on(desk.ask()).expect("nothing was said");
+	let place = Table::ALL.iter().position(|other| *other == Table::Negotiations);
+	let head = vec![u8::try_from(place.unwrap_or_default()).unwrap_or_default(), 200];
+	let rows = store.scan(Table::Negotiations).expect("memory is read");
+	rows.iter().map(|(key, value)| [head.clone(), block(value), block(key)].concat()).collect()
+}
+
 /// Stores of each kind.
 pub fn seeds() -> Vec<Vec<u8>> {
 	let good: Vec<_> = (0..chain::CHANNELS)
@@ -297,6 +375,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 	out.push(held.concat());
 	out.push(payee_rows(&good).concat());
 	out.push(row(Table::Meta, vec![0; 32]));
+	out.push(negotiation_rows().concat());
 	out
 }
 
@@ -311,5 +390,7 @@ mod tests {
 			run(&seed);
 		}
 		assert!(REACHED.take() > 40);
+		run(&negotiation_rows().concat());
+		assert_eq!(REACHED.take(), 1);
 	}
 }

@@ -83,7 +83,7 @@ impl Negotiator {
 		standing.offer.valid_until >= now.saturating_add(self.config.margin)
 	}
 
-	/// What this side locks under a proposal: a buyer the price, a seller its bond.
+	/// What this side locks under a proposal, at most: a buyer the price, a seller its bond.
 	pub(super) fn locked(&self, proposal: &Proposal) -> Balance {
 		match self.me() {
 			Side::Buyer => proposal.price,
@@ -111,10 +111,11 @@ impl Negotiator {
 	fn read(&self, standing: &Standing) -> Result<Proposal, Departure> {
 		let (plan, terms) = self.plan().ok_or(Departure::Terms)?;
 		let proposal = plan.read(terms, &standing.offer, &standing.terms)?;
-		// Locks that were agreed on once stay: a key opens what was hidden under it.
-		let (milestones, locks) = (&standing.offer.milestones, &self.config.locks);
-		let found = milestones.iter().filter_map(|milestone| milestone.lock);
-		match locks.is_empty() || found.eq(locks.iter().copied()) {
+		// One's own locks stay: a key opens what was hidden under it.
+		let found: Vec<_> =
+			standing.offer.milestones.iter().filter_map(|milestone| milestone.lock).collect();
+		let own = self.config.locks.get(..found.len());
+		match self.config.locks.is_empty() || own == Some(found.as_slice()) {
 			true => Ok(proposal),
 			false => Err(Departure::Milestones),
 		}
@@ -122,6 +123,9 @@ impl Negotiator {
 
 	/// What to do in block `now`, when it is this side's turn.
 	pub(super) fn step(&self, now: BlockNumber) -> Step {
+		if self.notes.withdrawing {
+			return Step::withdrawn();
+		}
 		if self.plan().is_none() {
 			return Step::deny(DenyReason::Terms);
 		}

@@ -16,6 +16,9 @@ use stoa_primitives::{
 /// How many blocks the other side may be ahead: half a minute.
 pub const DRIFT: BlockNumber = 15;
 
+/// How many blocks ahead a negotiation may begin: what the other side's node may have final earlier.
+pub const OPENING_DRIFT: BlockNumber = 3;
+
 /// Something happens.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -88,6 +91,11 @@ pub enum Question {
 pub enum Fact {
 	/// An offer of this negotiation was committed.
 	Committed {
+		/// Its digest.
+		agreement: AgreementId,
+	},
+	/// What was committed was undone, because the side that committed it had refused it before.
+	Voided {
 		/// Its digest.
 		agreement: AgreementId,
 	},
@@ -170,6 +178,12 @@ pub enum Outcome {
 	Withdrawn {
 		/// Who.
 		by: Side,
+	},
+	/// What was committed was undone.
+	#[codec(index = 4)]
+	Voided {
+		/// Agreement id.
+		agreement: AgreementId,
 	},
 }
 

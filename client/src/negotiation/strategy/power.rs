@@ -1,4 +1,3 @@
-#![allow(clippy::indexing_slicing)]
 //! Powers of numbers between 0 and 1, in integers.
 
 use crate::negotiation::terms::MILLION;

@@ -168,6 +168,11 @@ proptest! {
 		prop_assert!(a.messages().take(short).eq(b.messages().take(short)));
 	}
 
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig::with_cases(60))]
+
 	/// As long as messages arrive in the end, what is lost, doubled or out of order on the way costs no deal.
 	#[test]
 	fn a_deal_should_survive_a_bad_way(

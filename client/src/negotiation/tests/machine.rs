@@ -1,7 +1,6 @@
 //! One path each.
 
 use super::*;
-use crate::keys::VoucherKey;
 
 fn run(buyer: Config, seller: Config) -> World {
 	let mut world = World::new(buyer, seller);
@@ -16,42 +15,6 @@ fn denied(world: &mut World, side: Side) -> (Side, DenyReason, Option<BlockNumbe
 		Some(Outcome::Denied { by, reason, retry_at, .. }) => (by, reason, retry_at),
 		other => panic!("not denied: {other:?}"),
 	}
-}
-
-/// A world in which the seller has made its first offer, of 2,000, which the buyer has not seen.
-fn offered(buyer: Config, seller: Config) -> (World, Signed) {
-	let mut world = World::new(buyer, seller);
-	world.open();
-	let (_, request) = world.wire.remove(0);
-	world.handle(Side::Seller, Input::Message(request)).unwrap();
-	let (_, offer) = world.wire.remove(0);
-	(world, Signed::parse(&offer).unwrap())
-}
-
-/// Changes a message and signs it anew.
-fn forged(signed: &Signed, key: &AgentKey, change: impl FnOnce(&mut Message)) -> Signed {
-	let mut message = signed.message.clone();
-	change(&mut message);
-	Signed::sign(message, key).unwrap()
-}
-
-/// Changes the offer in a message and signs both anew.
-fn reoffered(signed: &Signed, change: impl FnOnce(&mut Quote)) -> Signed {
-	let key = AgentKey::from(super::key(signed.message.side));
-	forged(signed, &key, |message| match &mut message.body {
-		Body::Offer(quote) | Body::Counter(quote) => {
-			change(quote);
-			quote.signature = key.sign(&quote.offer.digest(&parties().domain()));
-		},
-		other => panic!("no offer: {other:?}"),
-	})
-}
-
-fn rejection(world: &mut World, side: Side, signed: &Signed) -> Rejection {
-	let before = world.side(side).kept();
-	let rejection = world.handle(side, wire(signed)).unwrap_err();
-	assert_eq!(world.side(side).kept(), before, "nothing changes");
-	rejection
 }
 
 #[test]
@@ -110,6 +73,21 @@ fn operators_should_be_asked_beyond_the_threshold() {
 	}
 	assert!(world.deal().is_some());
 	assert!(world.sides[0].kept().notes.approved > 1_200);
+}
+
+#[test]
+fn an_operator_should_be_able_to_allow_more_once_and_for_all() {
+	let mut world = run(Config { threshold: Some(0), ..buyer() }, seller());
+	assert_eq!(world.asked.len(), 1);
+	// Less than what was asked for is no answer.
+	let too_little = world.handle(Side::Buyer, Input::Decision(Decision::Allow(1)));
+	assert!(matches!(too_little, Err(Rejection::Violation(_))), "{too_little:?}");
+	assert!(world.sides[0].question().is_some());
+	world.handle(Side::Buyer, Input::Decision(Decision::Allow(1_500))).unwrap();
+	world.run();
+	world.block();
+	assert!(world.deal().is_some());
+	assert_eq!(world.asked.len(), 1);
 }
 
 #[test]
@@ -238,117 +216,6 @@ fn an_offer_that_departs_from_the_plan_should_be_denied_or_asked_about() {
 }
 
 #[test]
-fn messages_that_do_not_follow_should_be_rejected_with_the_reason() {
-	let (mut world, offer) = offered(buyer(), seller());
-	let world = &mut world;
-	let seller = AgentKey::from(key(Side::Seller));
-	let mut expect = |signed: &Signed, expected: Rejection| {
-		assert_eq!(rejection(world, Side::Buyer, signed), expected);
-	};
-	let field = |name| Rejection::from(Violation::Field(name));
-	// Foreign.
-	expect(&forged(&offer, &seller, |m| m.chain = [8; 32]), Violation::Chain.into());
-	expect(&forged(&offer, &seller, |m| m.negotiation = [2; 32]), Violation::Parties.into());
-	let stranger = AccountId::new([9; 32]);
-	expect(&forged(&offer, &seller, |m| m.from = stranger.clone()), Violation::Parties.into());
-	expect(&forged(&offer, &seller, |m| m.to = stranger), Violation::Parties.into());
-	// Early, of another transcript, of the future, of the past.
-	let early = Violation::Early { expected: 2, found: 3 };
-	expect(&forged(&offer, &seller, |m| m.sequence = 3), early.into());
-	expect(&forged(&offer, &seller, |m| m.previous = [0; 32]), Violation::Fork.into());
-	expect(&forged(&offer, &seller, |m| m.sequence = 1), Violation::Fork.into());
-	let sent = START + DRIFT + 1;
-	let future = Rejection::Future { sent, now: START };
-	expect(&forged(&offer, &seller, |m| m.sent = sent), future);
-	let past = Violation::Sent { sent: START - 1 };
-	expect(&forged(&offer, &seller, |m| m.sent = START - 1), past.into());
-	// Tampered, or signed by somebody else.
-	let mut tampered = offer.clone();
-	tampered.message.sent += 1;
-	expect(&tampered, SignatureError::Message.into());
-	let other = AgentKey::from(key(Side::Buyer));
-	expect(&forged(&offer, &other, |_| {}), SignatureError::Message.into());
-	let unsigned = forged(&offer, &seller, |m| match &mut m.body {
-		Body::Offer(quote) => quote.signature = other.sign(b"something else"),
-		_ => unreachable!(),
-	});
-	expect(&unsigned, SignatureError::Offer.into());
-	// Of the wrong kind.
-	let quote = offer.message.body.quote().unwrap().clone();
-	expect(&forged(&offer, &seller, |m| m.body = Body::Counter(quote)), Violation::Kind.into());
-	let accept = Body::Accept { offer: [5; 32] };
-	expect(&forged(&offer, &seller, |m| m.body = accept), Violation::NotStanding.into());
-	// Offers with another content than they may have here.
-	expect(&reoffered(&offer, |q| q.offer.negotiation = [2; 32]), field("negotiation"));
-	expect(&reoffered(&offer, |q| q.offer.buyer = AccountId::new([9; 32])), field("buyer"));
-	expect(&reoffered(&offer, |q| q.offer.by = Side::Buyer), field("by"));
-	expect(&reoffered(&offer, |q| q.offer.round = 2), field("round"));
-	expect(&reoffered(&offer, |q| q.offer.previous = Some([1; 32])), field("previous"));
-	expect(&reoffered(&offer, |q| q.offer.opened += 1), field("opened"));
-	expect(&reoffered(&offer, |q| q.offer.first_ask += 1), field("firstAsk"));
-	expect(&reoffered(&offer, |q| q.offer.terms = [0; 32]), field("terms"));
-	expect(&reoffered(&offer, |q| q.terms.title = "other".into()), field("terms"));
-	let zero = stoa_primitives::agreement::OfferError::ZeroAmount;
-	expect(&reoffered(&offer, |q| q.offer.milestones[0].amount = 0), Violation::from(zero).into());
-	let before = Violation::Expired { valid_until: START - 1 };
-	let expired = reoffered(&offer, |q| {
-		q.offer.valid_until = START - 1;
-		q.offer.opened = START;
-	});
-	// The offer is checked by itself before its time is.
-	let opened = stoa_primitives::agreement::OfferError::OpenedAfterEnd;
-	expect(&expired, Violation::from(opened).into());
-	let late =
-		forged(&reoffered(&offer, |q| q.offer.valid_until = START), &seller, |m| m.sent += 1);
-	let passed = Violation::Expired { valid_until: START };
-	expect(&late, passed.into());
-	assert_ne!(before, Violation::Expired { valid_until: START });
-	// The good one still is.
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
-}
-
-#[test]
-fn only_the_latest_offer_of_the_other_side_should_be_accepted() {
-	let (mut world, first) = offered(buyer(), seller());
-	world.handle(Side::Buyer, wire(&first)).unwrap();
-	let (_, counter) = world.wire.remove(0);
-	world.handle(Side::Seller, Input::Message(counter.clone())).unwrap();
-	let (_, second) = world.wire.remove(0);
-	world.handle(Side::Buyer, Input::Message(second.clone())).unwrap();
-	let (_, third) = world.wire.remove(0);
-	let key = AgentKey::from(key(Side::Buyer));
-	let digest = |bytes: &[u8]| {
-		let signed = Signed::parse(bytes).unwrap();
-		signed.message.body.quote().unwrap().offer.digest(&parties().domain())
-	};
-	let accept = |bytes: &[u8], offer| {
-		forged(&Signed::parse(bytes).unwrap(), &key, |m| m.body = Body::Accept { offer })
-	};
-	// Refused by the buyer's own counter, and the buyer's own.
-	let first = digest(&first.to_bytes().unwrap());
-	for offer in [first, digest(&counter)] {
-		let found = rejection(&mut world, Side::Seller, &accept(&third, offer));
-		assert_eq!(found, Violation::NotStanding.into());
-	}
-	// After its end.
-	let standing = world.sides[1].transcript().state().standing().unwrap().clone();
-	let until = standing.offer.valid_until;
-	world.handle(Side::Seller, Input::Tick(until)).unwrap();
-	let late = forged(&accept(&third, standing.digest), &key, |m| m.sent = until + 1);
-	let found = rejection(&mut world, Side::Seller, &late);
-	assert_eq!(found, Violation::Expired { valid_until: until }.into());
-	world.handle(Side::Seller, wire(&accept(&third, standing.digest))).unwrap();
-	// Nothing follows.
-	let more = Signed::parse(&third).unwrap();
-	let more = forged(&more, &key, |m| {
-		m.sequence += 1;
-		m.previous = accept(&third, standing.digest).message.chain_hash().unwrap();
-		m.body = Body::Deny { reason: DenyReason::Withdrawn, retry_at: None, remark: None };
-	});
-	assert_eq!(rejection(&mut world, Side::Seller, &more), Violation::Over.into());
-}
-
-#[test]
 fn an_offer_that_ends_too_soon_should_not_be_taken() {
 	let cheap = config(Side::Seller, linear(Side::Seller, 900, 900));
 	let (mut world, offer) = offered(buyer(), cheap.clone());
@@ -363,46 +230,6 @@ fn an_offer_that_ends_too_soon_should_not_be_taken() {
 	assert!(late.done.is_empty());
 	let said = Signed::parse(&late.wire.last().unwrap().1).unwrap();
 	assert!(matches!(said.message.body, Body::Counter(_)));
-}
-
-#[test]
-fn repeated_messages_should_be_answered_again_once_in_a_block() {
-	let (mut world, offer) = offered(buyer(), seller());
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	let (_, counter) = world.wire.remove(0);
-	let kept = world.sides[0].kept();
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	assert!(world.wire.is_empty(), "it was sent in this block");
-	world.handle(Side::Buyer, Input::Tick(START + 1)).unwrap();
-	for _ in 0..3 {
-		world.handle(Side::Buyer, wire(&offer)).unwrap();
-	}
-	assert_eq!(world.wire, [(Side::Seller, counter.clone())]);
-	assert_eq!(world.sides[0].kept(), kept);
-	// What has no answer is sent again after a while.
-	world.wire.clear();
-	let patience = buyer().patience;
-	world.handle(Side::Buyer, Input::Tick(START + patience)).unwrap();
-	assert!(world.wire.is_empty());
-	world.handle(Side::Buyer, Input::Tick(START + 1 + patience)).unwrap();
-	assert_eq!(world.wire, [(Side::Seller, counter)]);
-}
-
-#[test]
-fn saying_two_things_at_once_should_be_noticed() {
-	let (mut world, offer) = offered(buyer(), seller());
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	let other = reoffered(&offer, |quote| quote.offer.nonce += 1);
-	let found = rejection(&mut world, Side::Buyer, &other);
-	assert_eq!(found, Rejection::Equivocation { sequence: 2 });
-	// Nobody else can make it look so.
-	let mut tampered = other;
-	tampered.message.sent += 1;
-	let found = rejection(&mut world, Side::Buyer, &tampered);
-	assert_eq!(found, SignatureError::Message.into());
-	// One's own message that comes back is none of theirs.
-	let own = Signed::parse(&world.wire[0].1).unwrap();
-	assert_eq!(rejection(&mut world, Side::Buyer, &own), Rejection::Own);
 }
 
 #[test]
@@ -471,6 +298,12 @@ fn an_offer_should_be_withdrawn_on_chain() {
 	assert_eq!(world.outcome(Side::Seller), Some(withdrawn));
 	// The buyer has countered: that offer of its own still stands.
 	assert_eq!(world.outcome(Side::Buyer), None);
+	// Where the counter comes first, it is denied.
+	let (mut world, offer) = offered(buyer(), seller());
+	world.handle(Side::Seller, Input::Decision(Decision::Withdraw)).unwrap();
+	world.handle(Side::Buyer, wire(&offer)).unwrap();
+	world.run();
+	assert_eq!(denied(&mut world, Side::Buyer), (Side::Seller, DenyReason::Withdrawn, None));
 	// A request binds nobody, and whoever has the turn says so.
 	let mut world = World::new(buyer(), seller());
 	world.open();
@@ -498,6 +331,32 @@ fn a_refused_offer_that_is_committed_nonetheless_should_be_superseded() {
 	});
 	assert_eq!(supersede, Some((digest, 2)));
 	assert_eq!(world.outcome(Side::Seller), Some(Outcome::Agreed { agreement: digest }));
+	world.handle(Side::Seller, Input::Chain(Fact::Voided { agreement: digest })).unwrap();
+	let voided = Some(Outcome::Voided { agreement: digest });
+	assert_eq!(world.outcome(Side::Seller), voided);
+	world.handle(Side::Seller, Input::Chain(Fact::Committed { agreement: digest })).unwrap();
+	assert_eq!(world.outcome(Side::Seller), voided);
+}
+
+#[test]
+fn negotiations_should_begin_now_and_offers_end_while_the_chain_takes_them() {
+	let mut late = negotiator(seller());
+	let mut ahead = Negotiator::new(buyer(), START + OPENING_DRIFT + 1).unwrap();
+	let request = sent(&ahead.open().unwrap());
+	let sent_at = START + OPENING_DRIFT + 1;
+	let future = Rejection::Future { sent: sent_at, now: START };
+	assert_eq!(late.handle(wire(&request)), Err(future));
+	late.handle(Input::Tick(START + 1)).unwrap();
+	sent(&late.handle(wire(&request)).unwrap());
+	// Thirty days after the beginning is the end, however long offers are to be valid.
+	let longest = stoa_primitives::agreement::MAX_VALIDITY;
+	let long = Config { validity: longest, deadline: u32::MAX, ..seller() };
+	let request = sent(&negotiator(buyer()).open().unwrap());
+	let mut seller = negotiator(long);
+	seller.handle(Input::Tick(START + 50)).unwrap();
+	let offer = sent(&seller.handle(wire(&request)).unwrap());
+	let offer = offer.message.body.quote().unwrap().offer.clone();
+	assert_eq!(offer.valid_until, START + longest);
 }
 
 #[test]
@@ -516,28 +375,6 @@ fn the_chain_should_have_the_last_word_after_a_denial() {
 }
 
 #[test]
-fn delegate_keys_should_sign_while_the_chain_knows_them() {
-	let (delegate, _) = VoucherKey::generate();
-	let known = delegate.key();
-	let agent = account(Side::Seller);
-	let seller = Config { key: AgentKey::Delegate { agent, key: delegate }, ..seller() };
-	let (mut world, offer) = offered(buyer(), seller);
-	let expect = |keys, expected: Result<(), Rejection>| {
-		let mut world = world.clone();
-		world.handle(Side::Buyer, Input::Keys(keys)).unwrap();
-		assert_eq!(world.handle(Side::Buyer, wire(&offer)), expected);
-	};
-	let refused = Err(SignatureError::Message.into());
-	expect(vec![], refused.clone());
-	expect(vec![(known, START - 1)], refused);
-	expect(vec![(known, START)], Ok(()));
-	world.handle(Side::Buyer, Input::Keys(vec![(known, DEADLINE)])).unwrap();
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	let summary = world.sides[0].transcript().summary();
-	assert_eq!(summary.delegates, [(account(Side::Seller), known, START)]);
-}
-
-#[test]
 fn locks_should_be_the_sellers_and_stay() {
 	let mut plan = plan();
 	plan.milestones[1] = Part { locked: true, changes: 0, ..plan.milestones[1].clone() };
@@ -550,6 +387,16 @@ fn locks_should_be_the_sellers_and_stay() {
 		let offer = &world.sides[0].transcript().state().offer_of(side).unwrap().offer;
 		assert_eq!(offer.milestones[1].lock, Some([6; 32]));
 	}
+	// Another lock than the seller's own is none of the plan.
+	let locked = Config { locks: vec![[6; 32]], ..seller.clone() };
+	let (mut world, offer) = offered(buyer.clone(), locked);
+	world.handle(Side::Buyer, wire(&offer)).unwrap();
+	let (_, counter) = world.wire.remove(0);
+	let relocked = reoffered(&Signed::parse(&counter).unwrap(), |quote| {
+		quote.offer.milestones[1].lock = Some([7; 32]);
+	});
+	world.handle(Side::Seller, wire(&relocked)).unwrap();
+	assert_eq!(denied(&mut world, Side::Seller).1, DenyReason::Terms);
 	// A seller without a lock has nothing to offer.
 	let mut world = run(buyer, seller);
 	assert_eq!(denied(&mut world, Side::Buyer).0, Side::Seller);

@@ -21,17 +21,18 @@ struct Party {
 }
 
 fn party(side: Side) -> impl proptest::strategy::Strategy<Value = Party> {
-	let issues = (
-		(5_000u128..15_000, 0u128..8_000),
-		(500u32..1_500, 0u32..400),
-		(900_000u32..960_000, 0u32..40_000),
-	);
+	// Limits that overlap more often than not, in each issue.
+	let (price, time, quality) = match side {
+		Side::Buyer => (8_000u128..16_000, 900u32..1_600, 900_000u32..945_000),
+		Side::Seller => (5_000u128..13_000, 500u32..1_200, 925_000u32..970_000),
+	};
+	let issues = ((price, 0u128..8_000), (time, 0u32..400), (quality, 0u32..30_000));
 	let kind = (0..3u8, 0..=MILLION, 1u32..8, 1u32..8, 0..=MILLION, 0..=MILLION);
 	(issues, any::<[bool; 2]>(), kind, 1u32..12).prop_map(
 		move |((price, time, quality), negotiated, (kind, start, n, d, a, b), rounds)| {
 			// Issues that are not negotiated have a common value.
 			let time = if negotiated[0] { time } else { (1_000, 0) };
-			let quality = if negotiated[1] { quality } else { (940_000, 0) };
+			let quality = if negotiated[1] { quality } else { (935_000, 0) };
 			let limit = Proposal { price: price.0, time: time.0, quality: quality.0 };
 			let aim = match side {
 				Side::Buyer => Proposal {
