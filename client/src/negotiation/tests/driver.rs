@@ -5,10 +5,7 @@ use crate::{
 	chain::{BlockRef, ChainError},
 	store::{Committer, MemoryStore, Store},
 };
-use futures::{
-	future::{ready, BoxFuture, FutureExt},
-	stream::{FuturesOrdered, StreamExt},
-};
+use futures::future::{ready, BoxFuture, FutureExt};
 use std::{
 	sync::{Mutex, MutexGuard},
 	time::Duration,
@@ -188,13 +185,11 @@ async fn both_sides_should_come_to_the_same_agreement() {
 	let committed = chain.state().1.committed.expect("something was committed");
 	assert_eq!(outcome, Outcome::Agreed { agreement: committed });
 	// What was agreed can still be read, and is what the chain names.
-	let roots: Vec<H256> = [&buys, &sells]
-		.map(|side| async { side.handle.read(key).await.unwrap().transcript.state().head().into() })
-		.into_iter()
-		.collect::<FuturesOrdered<_>>()
-		.collect()
-		.await;
-	assert_eq!([Some(roots[0]), Some(roots[1])], [chain.state().1.transcript; 2]);
+	let named = chain.state().1.transcript;
+	for side in [&buys, &sells] {
+		let kept = side.handle.read(key).await.unwrap();
+		assert_eq!(Some(H256(kept.transcript.state().head())), named);
+	}
 }
 
 #[tokio::test]
