@@ -303,9 +303,10 @@ impl Floor<'_> {
 				Event::Ended { key, outcome } if key == *talk => {
 					return Ok(match outcome {
 						Outcome::Agreed { agreement } => Some(agreement),
-						Outcome::Denied { .. } | Outcome::Expired | Outcome::Withdrawn { .. } => {
-							None
-						},
+						Outcome::Denied { .. }
+						| Outcome::Expired
+						| Outcome::Withdrawn { .. }
+						| Outcome::Voided { .. } => None,
 					})
 				},
 				Event::Failed { reason, .. } => return Err(bug(reason)),

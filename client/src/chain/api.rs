@@ -24,6 +24,10 @@
 		with = "::subxt::utils::Static<::stoa_primitives::agent::Status>"
 	),
 	substitute_type(
+		path = "stoa_primitives::agent::Scopes",
+		with = "::subxt::utils::Static<::stoa_primitives::agent::Scopes>"
+	),
+	substitute_type(
 		path = "stoa_primitives::channel::Cap",
 		with = "::subxt::utils::Static<::stoa_primitives::channel::Cap>"
 	),

@@ -7,11 +7,12 @@ use super::{
 use crate::negotiation::{NegotiationChain, Parties};
 use futures::{future::BoxFuture, FutureExt};
 use stoa_primitives::{
+	agent::Scope,
 	agreement::Side,
 	agreement::{AgreementId, AgreementView, Deadlines, Kpis, Offer, Outcome, Quote, StandingView},
-	keys::AgentSignature,
+	keys::{AgentSignature, Key},
 	payload::Domain,
-	AccountId, H256,
+	AccountId, BlockNumber, H256,
 };
 use subxt::utils::Static;
 
@@ -109,6 +110,22 @@ impl Chain {
 		Ok(view(&self.at(at).await?, call).await?.map(|standing| standing.0))
 	}
 
+	/// The delegate keys that may sign offers for an agent, each with its last block. Expired ones are among them.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn offer_keys(
+		&self,
+		agent: &AccountId,
+		at: At,
+	) -> Result<Vec<(Key, BlockNumber)>, ChainError> {
+		let call = api::view_functions().agents().keys(Static(agent.clone()));
+		let keys = view(&self.at(at).await?, call).await?.into_iter();
+		let offers = keys.filter(|key| key.scopes.0.contains(Scope::Offer));
+		Ok(offers.map(|key| (key.key.0, key.expires_at)).collect())
+	}
+
 	/// How an agent's agreements came about and went; `None` when nothing is known of it.
 	///
 	/// # Errors
@@ -174,6 +191,15 @@ impl NegotiationChain for SignedChain {
 		let Parties { negotiation, buyer, seller, .. } = parties.clone();
 		async move { self.chain().standing(&buyer, &seller, &negotiation, At::Hash(at)).await }
 			.boxed()
+	}
+
+	fn offer_keys(
+		&self,
+		agent: &AccountId,
+		at: H256,
+	) -> BoxFuture<'_, Result<Vec<(Key, BlockNumber)>, ChainError>> {
+		let agent = agent.clone();
+		async move { self.chain().offer_keys(&agent, At::Hash(at)).await }.boxed()
 	}
 
 	fn commit(

@@ -4,6 +4,9 @@
 //! One task, one store, one transport. What is said is on disk before it is sent ([`Desk`]); sending and
 //! submitting happen beside, so that a slow node or a dead counterparty holds up nobody else. A message that
 //! could not be sent is sent again by its machine, a commit that failed leaves an offer that ends by itself.
+//!
+//! A negotiation is over with its agreement. Whether that is undone later, which it can be for a day, is seen by who
+//! carries it out.
 
 use super::{
 	desk::{Desk, DeskError},
@@ -24,8 +27,8 @@ use std::{
 };
 use stoa_primitives::{
 	agreement::{negotiation_key, NegotiationKey, Offer, Side, StandingView},
-	keys::AgentSignature,
-	AccountId, BlockNumber, BLOCK_MILLIS, H256,
+	keys::{AgentSignature, Key},
+	AccountId, BlockNumber, BLOCK_MILLIS, H256, MINUTES,
 };
 use tokio::sync::{mpsc, oneshot, Semaphore};
 
@@ -37,6 +40,9 @@ const SENDING: usize = 16;
 
 /// How often the chain is looked at.
 const LOOK: Duration = Duration::from_millis(BLOCK_MILLIS / 2);
+
+/// How many blocks pass between two looks at which delegate keys may sign for the other side.
+const KEYS_EVERY: BlockNumber = MINUTES;
 
 /// How long the transport is left alone after it has failed.
 const RECOVER: Duration = Duration::from_secs(1);
@@ -52,6 +58,13 @@ pub trait NegotiationChain: Send + Sync + 'static {
 		parties: &Parties,
 		at: H256,
 	) -> BoxFuture<'_, Result<Option<StandingView>, ChainError>>;
+
+	/// The delegate keys that may sign offers for an agent at a block, each with its last block.
+	fn offer_keys(
+		&self,
+		agent: &AccountId,
+		at: H256,
+	) -> BoxFuture<'_, Result<Vec<(Key, BlockNumber)>, ChainError>>;
 
 	/// Commits an offer of the other side. Returns once that is final.
 	fn commit(
@@ -174,6 +187,14 @@ struct Open {
 	desk: Desk,
 	/// What of the chain it was told last.
 	told: Option<StandingView>,
+	/// When it was told the other side's delegate keys.
+	keys_at: Option<BlockNumber>,
+}
+
+impl Open {
+	fn new(desk: Desk) -> Self {
+		Self { desk, told: None, keys_at: None }
+	}
 }
 
 /// Drives negotiations until nobody holds its [`Handle`] any more.
@@ -218,7 +239,7 @@ impl Driver {
 			let desk = driver.desk(config)?;
 			let question = desk.negotiator().question().cloned();
 			let key = desk.negotiator().transcript().key();
-			driver.open.insert(key, Open { desk, told: None });
+			driver.open.insert(key, Open::new(desk));
 			if let Some(question) = question {
 				driver.tell(Event::Asked { key, question });
 			}
@@ -281,7 +302,7 @@ impl Driver {
 		let mut desk = self.desk(config)?;
 		let actions = desk.ask().await?;
 		let key = desk.negotiator().transcript().key();
-		self.open.insert(key, Open { desk, told: None });
+		self.open.insert(key, Open::new(desk));
 		self.act(key, actions);
 		Ok(key)
 	}
@@ -307,8 +328,29 @@ impl Driver {
 				return self.tell(Event::Rejected { reason });
 			}
 		}
+		if matches!(signed.signature, AgentSignature::Delegate { .. }) {
+			if let Err(error) = self.learn_keys(key).await {
+				tracing::warn!(%error, "delegate keys could not be read");
+			}
+		}
 		self.tell(Event::Said { key, message: Box::new(signed) });
 		self.input(key, Input::Message(bytes)).await;
+	}
+
+	/// Has a negotiation know which delegate keys may sign for the other side, unless it has learnt it of late.
+	async fn learn_keys(&mut self, key: NegotiationKey) -> Result<(), ChainError> {
+		let Some(open) = self.open.get(&key) else { return Ok(()) };
+		if open.keys_at.is_some_and(|at| self.now < at.saturating_add(KEYS_EVERY)) {
+			return Ok(());
+		}
+		let peer = open.desk.negotiator().config().peer.clone();
+		let block = self.chain.finalized().await?;
+		let keys = self.chain.offer_keys(&peer, block.hash).await?;
+		if let Some(open) = self.open.get_mut(&key) {
+			open.keys_at = Some(block.number);
+		}
+		self.input(key, Input::Keys(keys)).await;
+		Ok(())
 	}
 
 	/// Makes place for a negotiation that somebody opens.
@@ -324,7 +366,7 @@ impl Driver {
 		if desk.negotiator().transcript().key() != key {
 			return Err("the request is for somebody else".into());
 		}
-		self.open.insert(key, Open { desk, told: None });
+		self.open.insert(key, Open::new(desk));
 		Ok(())
 	}
 

@@ -285,6 +285,7 @@ fn outcome_word(outcome: &Outcome) -> &'static str {
 		Outcome::Denied { .. } => "denied",
 		Outcome::Expired => "expired",
 		Outcome::Withdrawn { .. } => "withdrawn",
+		Outcome::Voided { .. } => "voided",
 	}
 }
 

@@ -48,6 +48,7 @@ pub fn show_outcome(outcome: &Outcome) -> String {
 		},
 		Outcome::Expired => "expired".into(),
 		Outcome::Withdrawn { by } => format!("the {} has withdrawn", show_side(*by)),
+		Outcome::Voided { agreement } => format!("undone, {}", to_hex(agreement)),
 	}
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
 	chain::{BlockRef, ChainError},
+	keys::VoucherKey,
 	store::{Committer, MemoryStore, Store},
 };
 use futures::future::{ready, BoxFuture, FutureExt};
@@ -10,7 +11,7 @@ use std::{
 	sync::{Mutex, MutexGuard},
 	time::Duration,
 };
-use stoa_primitives::agreement::StandingView;
+use stoa_primitives::{agreement::StandingView, keys::Key};
 use tokio::{
 	sync::{mpsc, Mutex as AsyncMutex},
 	task::JoinHandle,
@@ -50,6 +51,16 @@ impl NegotiationChain for Blocks {
 		ready(Ok(Some(view))).boxed()
 	}
 
+	fn offer_keys(
+		&self,
+		agent: &AccountId,
+		_: H256,
+	) -> BoxFuture<'_, Result<Vec<(Key, BlockNumber)>, ChainError>> {
+		let delegate = *agent == account(Side::Buyer);
+		let keys = delegate.then(|| (delegate_key().key(), DEADLINE)).into_iter().collect();
+		ready(Ok(keys)).boxed()
+	}
+
 	fn commit(
 		&self,
 		offer: Offer,
@@ -74,6 +85,11 @@ impl NegotiationChain for Blocks {
 	fn supersede(&self, _: Offer, _: AgentSignature) -> BoxFuture<'_, Result<(), ChainError>> {
 		ready(Err(ChainError::NotFound { what: "an agreement that was refused".into() })).boxed()
 	}
+}
+
+/// What may sign for the buyer.
+fn delegate_key() -> VoucherKey {
+	VoucherKey::from_uri("//Delegate", Scheme::Ed25519).unwrap()
 }
 
 /// One end of a way between the two sides.
@@ -189,6 +205,25 @@ async fn both_sides_should_come_to_the_same_agreement() {
 	for side in [&buys, &sells] {
 		let kept = side.handle.read(key).await.unwrap();
 		assert_eq!(Some(H256(kept.transcript.state().head())), named);
+	}
+}
+
+#[tokio::test]
+async fn a_delegate_key_should_sign_for_its_agent_and_no_other_one() {
+	for (uri, knows) in [("//Delegate", true), ("//Other", false)] {
+		let (chain, (ways, bytes)) = (Arc::new(Blocks::default()), way());
+		let mut sells = Running::start(seller(), &store(), &chain, &ways[1]).await;
+		let key = VoucherKey::from_uri(uri, Scheme::Ed25519).unwrap();
+		let key = AgentKey::Delegate { agent: account(Side::Buyer), key };
+		let mut world = World::new(Config { key, ..buyer() }, seller());
+		world.open();
+		bytes.send(world.wire.remove(0).1).unwrap();
+		let answered = sells.next(|event| match event {
+			Event::Said { message, .. } if message.message.side == Side::Seller => Some(true),
+			Event::Rejected { .. } => Some(false),
+			_ => None,
+		});
+		assert_eq!(answered.await, knows, "{uri}");
 	}
 }
 
