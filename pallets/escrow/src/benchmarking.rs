@@ -20,7 +20,7 @@ use stoa_primitives::{
 	agent::MAX_URI_LEN,
 	agreement::{
 		lock_of, AgreementId, Evidence, Milestone, Offer, Panel, Side, MAX_ARBITERS, MAX_DURATION,
-		MAX_MILESTONES, MIN_REVIEW,
+		MAX_MILESTONES, MAX_VALIDITY, MIN_REVIEW,
 	},
 	keys::AgentSignature,
 	payload::{CancelConsent, ExtendConsent, Payload},
@@ -130,7 +130,7 @@ impl Deal {
 			previous: None,
 			opened: now,
 			first_ask: AMOUNT,
-			valid_until: now,
+			valid_until: now + MAX_VALIDITY,
 			nonce: 0,
 		};
 		buyer.give::<T>(offer.total().expect("within bounds"));
