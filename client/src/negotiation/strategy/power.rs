@@ -9,6 +9,8 @@ const LOG: u32 = 48;
 const ONE: u128 = 1 << NUMBER;
 
 /// `2^(−2^−k)` for k from 1 on: square roots of one half, of that, and so on.
+// The compiler computes it, and would refuse a place that is not there.
+#[allow(clippy::indexing_slicing)]
 const ROOTS: [u128; LOG as usize] = {
 	let mut roots = [0u128; LOG as usize];
 	let mut square = ONE << (NUMBER - 1);
