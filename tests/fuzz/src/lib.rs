@@ -7,6 +7,7 @@ pub mod heap;
 pub mod http;
 pub mod items;
 pub mod mutate;
+pub mod negotiation;
 pub mod payload;
 pub mod rows;
 pub mod sample;
@@ -56,6 +57,13 @@ pub const TARGETS: &[Target] = &[
 		about: "headers and documents of the Payment scheme",
 		run: http::run,
 		seeds: http::seeds,
+		mutations: 2_000,
+	},
+	Target {
+		name: "negotiation",
+		about: "messages, terms and transcripts of negotiations, and a side that is told them",
+		run: negotiation::run,
+		seeds: negotiation::seeds,
 		mutations: 2_000,
 	},
 	Target {

@@ -7,17 +7,14 @@
 use crate::{
 	bytes::{block, Source},
 	chain::{self, StillChain},
+	negotiation,
 	sample::{self, CLAIM},
 };
 use codec::Encode;
 use futures::executor::block_on;
 use std::{cell::Cell, sync::Arc};
 use stoa_client::{
-	keys::{AccountKey, AgentKey, Scheme},
-	negotiation::{
-		self, load, load_all, Delivery, Desk, FixedRule, LineItem, PanelPlan, Part, Parties, Plan,
-		PlanRule, Proposal, Quantity, Range, ServiceLevel, Terms, MILLION, TERMS_VERSION,
-	},
+	negotiation::{load, load_all, Desk},
 	payee::{Payee, PayeeConfig, PayeeError},
 	payer::{PayError, Payer, Policy},
 	payment::ChannelProof,
@@ -302,44 +299,7 @@ fn payer_rows(items: &[Item]) -> Vec<Vec<u8>> {
 
 /// The rows of a negotiation in which an offer was asked for.
 fn negotiation_rows() -> Vec<Vec<u8>> {
-	let key = |name| AccountKey::from_uri(name, Scheme::Ed25519).expect("a derivation");
-	let proposal = Proposal { price: 1_000, time: 100, quality: 0 };
-	let range = Range::new(Side::Buyer, proposal.clone(), proposal).expect("a fixed price");
-	let part = Part {
-		share_ppm: MILLION,
-		within_ppm: MILLION,
-		review: 20,
-		rework: 0,
-		changes: 0,
-		penalty_ppm: 0,
-		locked: false,
-	};
-	let panel = PanelPlan { arbiters: Vec::new(), fee: 0, turn: 0, fallback_ppm: 0 };
-	let plan = Plan { asset: chain::ASSET, milestones: vec![part], bond_ppm: 0, panel };
-	let text = || String::from("a");
-	let terms = Terms {
-		version: TERMS_VERSION,
-		title: text(),
-		items: vec![LineItem {
-			name: text(),
-			description: None,
-			quantity: Quantity::whole(1).expect("it is above 0"),
-			unit: text(),
-		}],
-		delivery: vec![Delivery { what: text(), how: text(), acceptance: text() }],
-		sla: ServiceLevel::default(),
-		penalties: Vec::new(),
-	};
-	let parties = Parties {
-		genesis: sample::GENESIS,
-		negotiation: [1; 32],
-		buyer: key("//Buyer").account(),
-		seller: key("//Seller").account(),
-	};
-	let (rule, strategy) = (PlanRule::Own { plan, terms }, FixedRule { range, step: 0 });
-	let signer = AgentKey::from(key("//Buyer"));
-	let config =
-		negotiation::Config::new(&parties, Side::Buyer, signer, rule, Arc::new(strategy), 1_000);
+	let config = negotiation::config(Side::Buyer, 1_000, 1_500);
 	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
 	let committer = Committer::start(store.clone()).expect("there is a thread");
 	let mut desk = Desk::open(&store, committer, config, chain::NOW).expect("it is new");
