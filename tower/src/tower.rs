@@ -200,6 +200,7 @@ impl Tower {
 		let best = self.0.chain.best().await?;
 		let Judged { verdicts, mut channels, .. } = self.judge_all(from, items, best).await?;
 		let _one = self.0.offers.lock().await;
+		self.note(&channels, best);
 		let mut good = HashMap::new();
 		let mut take = |verdict| match verdict {
 			Ok(held) => self.take(held, &mut good),
@@ -224,6 +225,18 @@ impl Tower {
 			}
 		}
 		Ok(outcomes)
+	}
+
+	/// Takes over what was read of channels that are watched: whether what is kept is still of use is judged by
+	/// that, not by the last pass.
+	fn note(&self, channels: &Channels, best: Block) {
+		let mut machine = self.machine();
+		for (id, state) in channels {
+			let news = machine.payee_of(id).is_some() && machine.is_news(best.number, id);
+			if let Some(state) = state.as_ref().filter(|_| news) {
+				machine.see(best.number, id, Some(state.clone()));
+			}
+		}
 	}
 
 	/// Judges items within the patience that there is for who brings them.
@@ -261,12 +274,11 @@ impl Tower {
 			false => judged.strikes < patience,
 		};
 		for run in items.chunks(AT_ONCE) {
-			let news =
-				run.iter().filter(|item| !self.knows(from, item, best) && looks(&judged, item));
+			let news = run.iter().filter(|item| !self.knows(from, item) && looks(&judged, item));
 			let ids: Vec<_> = news.map(|item| item.channel).collect();
 			self.read(ids, best, &mut judged.channels).await?;
 			for item in run {
-				let verdict = match self.knows(from, item, best) {
+				let verdict = match self.knows(from, item) {
 					true => Err(Outcome::Known),
 					false if !looks(&judged, item) => Err(Outcome::Refused(Refused::Unseen)),
 					false => self.check(from, item, best, &judged.channels),
@@ -309,15 +321,13 @@ impl Tower {
 		payee.is_some_and(|payee| from.is_none_or(|from| from == payee))
 	}
 
-	/// Whether as much or more is kept than an item claims, for who brings it, and can still be settled.
-	fn knows(&self, from: Option<&AccountId>, item: &Item, best: Block) -> bool {
-		let claim = item.capture.or(item.allowed()).unwrap_or(0);
+	/// Whether this very item is kept, for who brings it. One that claims less is checked like any other: what is
+	/// kept may be by a key that was replaced since the channel was looked at.
+	fn knows(&self, from: Option<&AccountId>, item: &Item) -> bool {
 		let machine = self.machine();
-		machine.held(&item.channel, item.lane).is_some_and(|held| {
-			let whose = from.is_none_or(|from| *from == held.payee);
-			let more = held.claim > claim && !machine.is_dead(held, best.number);
-			whose && (more || held.item == *item)
-		})
+		machine
+			.held(&item.channel, item.lane)
+			.is_some_and(|held| from.is_none_or(|from| *from == held.payee) && held.item == *item)
 	}
 
 	/// Checks one item against its channel, which was read unless that is to be tried again.

@@ -13,10 +13,12 @@ pub struct Account {
 	pub answered: Balance,
 	/// The prices of calls that the provider has served.
 	pub served: Balance,
-	/// The prices of calls that were not served although they may be on the provider's disk.
+	/// The prices of calls that were not served although they are on the provider's disk.
 	pub phantom: Balance,
 	/// What the provider had served that a restored disk does not know of.
 	pub forgotten: Balance,
+	/// How much of that it has not learnt from the chain in its present life.
+	pub missing: Balance,
 	/// Whether the provider's disk was put back to before an agreement to close.
 	pub disowned: bool,
 	/// What the chain has paid on each lane, in final blocks.

@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
 const BYTES: usize = 900;
 
 /// A run that follows from a seed, by SplitMix64, <https://prng.di.unimi.it/splitmix64.c>. Seeds that follow
-/// each other go through the pairs of honest and cheating actors.
+/// each other go through the pairs of honest and cheating actors, and through the tempers.
 pub fn random(seed: u64) -> Vec<u8> {
 	let mut state = seed;
 	let mut next = || {

@@ -18,7 +18,7 @@
 //! | [`network`] | messages under way |
 //! | [`agent`], [`provider`], [`watch`] | the actors |
 //! | [`books`] | what really happened |
-//! | [`world`] | the steps, and the bounds |
+//! | [`world`] | the steps, what is tried, what happens more often in one run than in another, and the bounds |
 
 pub mod agent;
 pub mod books;

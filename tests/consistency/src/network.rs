@@ -67,6 +67,20 @@ impl Network {
 		}
 	}
 
+	/// The message that was sent last, if one is under way.
+	pub fn take_last(&mut self) -> Option<Message> {
+		self.0.pop()
+	}
+
+	/// The request that was sent last, if that is still under way.
+	pub fn take_request(&mut self) -> Option<Request> {
+		let at = self.0.iter().rposition(|message| matches!(message, Message::Request(_)))?;
+		match self.0.remove(at) {
+			Message::Request(request) => Some(request),
+			Message::Answer(..) => None,
+		}
+	}
+
 	/// Loses a message.
 	pub fn lose(&mut self, input: &mut Input<'_>) {
 		if !self.0.is_empty() {

@@ -12,9 +12,11 @@ use stoa_client::{
 	allowance::Allowance,
 	keys::AccountKey,
 	payee::{
-		Checked, Decision, Payee, PayeeConfig, Rejection, Reservation, TickPayment, TickVerdict,
+		Checked, CheckedTick, Decision, Payee, PayeeConfig, Rejection, Reservation, TickClaim,
+		TickDecision, TickPayment, TickReservation, TickVerdict,
 	},
 	settle::{SettlePolicy, Settler},
+	ticks::SignedTicks,
 	voucher::LaneKey,
 };
 use stoa_primitives::{
@@ -24,8 +26,14 @@ use stoa_primitives::{
 
 /// A call that is being served.
 struct Job {
-	reservation: Reservation,
+	reserved: Reserved,
 	request: Request,
+}
+
+/// What pays for it.
+enum Reserved {
+	Voucher(Reservation),
+	Tick(TickReservation),
 }
 
 /// A provider.
@@ -38,12 +46,16 @@ pub struct Provider {
 	pub disk: Disk,
 	/// Everything that it was ever sent: what one that cheats tries to claim.
 	pub hoard: BTreeMap<LaneKey, Allowance>,
+	/// Every tick that it was ever sent.
+	pub ticks: Vec<SignedTicks>,
 	running: Option<Running>,
 	/// What was served after how many commits of the disk.
 	served_at: Vec<(u64, BTreeMap<ChannelId, Balance>)>,
 	/// After how many commits a close was agreed to, by channel.
 	consents: BTreeMap<ChannelId, u64>,
 	asset: AssetId,
+	/// Whether calls that are paid by tick are served first and stored then, as those by voucher are.
+	ticks_wait: bool,
 }
 
 struct Running {
@@ -56,16 +68,18 @@ struct Running {
 
 impl Provider {
 	/// A provider that has nothing yet.
-	pub fn new(account: AccountKey, node: Node, asset: AssetId) -> Self {
+	pub fn new(account: AccountKey, node: Node, asset: AssetId, ticks_wait: bool) -> Self {
 		Self {
 			account,
 			node,
 			disk: Disk::default(),
 			hoard: BTreeMap::new(),
+			ticks: Vec::new(),
 			running: None,
 			served_at: Vec::new(),
 			consents: BTreeMap::new(),
 			asset,
+			ticks_wait,
 		}
 	}
 
@@ -91,12 +105,8 @@ impl Provider {
 	/// Dies, and finds on its disk what was there `back` commits ago.
 	pub fn crash(&mut self, back: usize, books: &mut Books) {
 		let known = self.disk.commits();
-		if let Some(running) = self.running.take() {
-			// What was under way may be on the disk or not.
-			for job in running.jobs {
-				books.of(job.request.proof.lane().channel).phantom += job.request.price;
-			}
-		}
+		// What was being served is not on the disk.
+		self.running = None;
 		let (disk, missing) = self.disk.crash(back);
 		self.disk = disk;
 		let at = known - missing;
@@ -110,6 +120,9 @@ impl Provider {
 			for (id, _) in self.consents.iter().filter(|(_, commits)| **commits > at) {
 				books.of(*id).disowned = true;
 			}
+		}
+		for account in books.0.values_mut() {
+			account.missing = account.forgotten;
 		}
 		self.served_at = vec![(0, books.served())];
 		self.consents.clear();
@@ -127,7 +140,7 @@ impl Provider {
 
 	/// The claims that a watchtower should have.
 	pub fn backup(&self) -> Vec<Item> {
-		let claims = self.payee().map(Payee::unsettled).unwrap_or_default();
+		let claims = self.payee().map(Payee::proofs).unwrap_or_default();
 		claims.into_iter().map(|claim| claim.item).collect()
 	}
 
@@ -151,6 +164,22 @@ impl Provider {
 		Answer::Served(amount)
 	}
 
+	/// Keeps what it was sent.
+	pub fn remember(&mut self, request: &Request) {
+		let kept = self.hoard.entry(request.proof.lane()).or_insert(request.proof);
+		if kept.amount() < request.proof.amount() {
+			*kept = request.proof;
+		}
+		if let Allowance::Ticks(ticks) = &request.proof {
+			self.ticks.push(*ticks);
+		}
+	}
+
+	/// Whether a call is being served.
+	pub fn is_serving(&self) -> bool {
+		self.running.as_ref().is_some_and(|running| !running.jobs.is_empty())
+	}
+
 	/// Takes a request: judges what pays for it, and serves it, now or later.
 	pub async fn take(
 		&mut self,
@@ -159,13 +188,12 @@ impl Provider {
 		books: &mut Books,
 		network: &mut Network,
 	) {
-		let at = request.proof.lane();
-		let kept = self.hoard.entry(at).or_insert(request.proof);
-		if kept.amount() < request.proof.amount() {
-			*kept = request.proof;
-		}
+		self.remember(&request);
 		let Some(payee) = self.payee().cloned() else { return };
 		let answer = match request.proof {
+			Allowance::Ticks(ticks) if self.ticks_wait => {
+				return self.take_tick(&payee, &ticks, request, later, books, network).await;
+			},
 			Allowance::Ticks(_) => self.take_ticks(&payee, &request, books).await,
 			Allowance::Voucher(signed) => {
 				let checked = payee.check(&signed, request.price).await;
@@ -178,12 +206,8 @@ impl Provider {
 				};
 				match payee.reserve(&verified, request.price, request.hash).await {
 					Ok(Decision::Reserved(reservation)) => {
-						let job = Job { reservation, request };
-						match self.running.as_mut().filter(|_| later) {
-							Some(running) => running.jobs.push(job),
-							None => self.finish(job, books, network).await,
-						}
-						return;
+						let reserved = Reserved::Voucher(reservation);
+						return self.serve(Job { reserved, request }, later, books, network).await;
 					},
 					Ok(Decision::Replay { same_request }) => self.replay(&request, same_request),
 					Ok(Decision::Rejected(rejection)) => {
@@ -194,6 +218,39 @@ impl Provider {
 			},
 		};
 		network.send(Message::Answer(request.call, answer));
+	}
+
+	/// As a call that is paid by voucher.
+	async fn take_tick(
+		&mut self,
+		payee: &Payee,
+		ticks: &SignedTicks,
+		request: Request,
+		later: bool,
+		books: &mut Books,
+		network: &mut Network,
+	) {
+		let SignedTicks { signed, index, tick } = *ticks;
+		let claim = TickClaim { at: signed.lane(), index, tick, commit: Some(signed) };
+		let verified = match payee.check_tick(&claim, request.price).await {
+			Ok(CheckedTick::Valid(verified)) => verified,
+			Ok(CheckedTick::Rejected(rejection)) => {
+				return self.reject(&request, rejection, network);
+			},
+			Err(_) => return,
+		};
+		match payee.reserve_tick(&verified, request.price, request.hash).await {
+			Ok(TickDecision::Reserved(reservation)) => {
+				let reserved = Reserved::Tick(reservation);
+				self.serve(Job { reserved, request }, later, books, network).await;
+			},
+			Ok(TickDecision::Replay { same_request }) => {
+				let answer = self.replay(&request, same_request);
+				network.send(Message::Answer(request.call, answer));
+			},
+			Ok(TickDecision::Rejected(rejection)) => self.reject(&request, rejection, network),
+			Err(_) => {},
+		}
 	}
 
 	async fn take_ticks(&mut self, payee: &Payee, request: &Request, books: &mut Books) -> Answer {
@@ -210,6 +267,7 @@ impl Provider {
 			price: request.price,
 			request: request.hash,
 		};
+		let before = self.disk.commits();
 		let verdicts = payee.pay_ticks(&[payment]).await;
 		match verdicts.map(|mut verdicts| verdicts.pop()) {
 			Ok(Some(TickVerdict::Fresh)) => self.served(request, books),
@@ -217,7 +275,7 @@ impl Provider {
 			Ok(Some(TickVerdict::Rejected(rejection))) => refusal(*rejection),
 			Ok(verdict) => refused(format!("{verdict:?}")),
 			Err(error) => {
-				books.of(request.proof.lane().channel).phantom += request.price;
+				self.came_to_nothing(request, before, books);
 				refused(error)
 			},
 		}
@@ -237,14 +295,34 @@ impl Provider {
 		network.send(Message::Answer(request.call, refusal(rejection)));
 	}
 
+	/// A call was not served. It may be on the disk all the same if that has written since.
+	fn came_to_nothing(&self, request: &Request, before: u64, books: &mut Books) {
+		if self.disk.commits() > before {
+			books.of(request.proof.lane().channel).phantom += request.price;
+		}
+	}
+
+	/// Serves a call, now or later.
+	async fn serve(&mut self, job: Job, later: bool, books: &mut Books, network: &mut Network) {
+		match self.running.as_mut().filter(|_| later) {
+			Some(running) => running.jobs.push(job),
+			None => self.finish(job, books, network).await,
+		}
+	}
+
 	async fn finish(&mut self, job: Job, books: &mut Books, network: &mut Network) {
-		let Job { reservation, request } = job;
-		match reservation.commit().await {
-			Ok(_) => {
+		let Job { reserved, request } = job;
+		let before = self.disk.commits();
+		let committed = match reserved {
+			Reserved::Voucher(reservation) => reservation.commit().await.map(drop),
+			Reserved::Tick(reservation) => reservation.commit().await,
+		};
+		match committed {
+			Ok(()) => {
 				let answer = self.served(&request, books);
 				network.send(Message::Answer(request.call, answer));
 			},
-			Err(_) => books.of(request.proof.lane().channel).phantom += request.price,
+			Err(_) => self.came_to_nothing(&request, before, books),
 		}
 	}
 

@@ -7,21 +7,27 @@
 //! * **The agent**, whatever the provider does: what it has signed on a channel is at most what it had
 //!   answers for, plus what it allows to go unanswered, plus one price for each lane; the latter two once
 //!   more for each time that its disk was put back.
+//! * **The agent** pays no more at a close than what it has signed, whatever the provider wants.
 //! * **The provider**, whatever the agent does: it is paid what it has served, less what a disk that was
-//!   put back does not know of; as long as it or a tower that has its latest proofs is online once before
+//!   put back does not know of and what it has not read from the chain since; as long as it or a tower that has its latest proofs is online once before
 //!   anything that was announced takes effect.
 //! * **Both being honest**: the provider is paid no more than it has served, but for calls that came to
-//!   nothing when they might have been on its disk.
+//!   nothing after they were written to its disk.
 //! * **Service goes on**: when all wounds are dressed, and there is money and a channel, the next call is
 //!   answered.
 
+mod bounds;
+mod cheats;
+mod pressure;
+mod temper;
+
 use crate::{
-	agent::{voucher_key, Agent, Shown, MAX_PRICE, MAX_UNANSWERED, UNIT},
+	agent::{voucher_key, Agent, Shown, UNIT},
 	books::Books,
-	chain::{Chain, Event, Fate, Sight},
+	chain::{Chain, Fate, Sight},
 	disk::Health,
 	input::Input,
-	network::{Answer, Message, Network, Request},
+	network::{Message, Network},
 	provider::Provider,
 	watch::Watch,
 };
@@ -30,20 +36,19 @@ use pallet_stoa_channels::Call as ChannelsCall;
 use pallet_stoa_credits::Call as CreditsCall;
 use std::time::Duration;
 use stoa_client::{
-	agreement::{OpenTerms, SignedOpen},
-	allowance::Allowance,
-	chain::{At, ChainView, ChannelInfo, Phase},
-	keys::{AccountKey, Scheme},
-	payer::PayError,
+	agreement::{OpenTerms, SignedConsent, SignedOpen},
+	chain::{ChannelInfo, Phase},
+	keys::{AccountKey, Scheme, VoucherKey},
 };
 use stoa_primitives::{
 	agent::Manifest,
-	channel::{Cap, ChannelId, Item, MIN_GRACE},
+	channel::{Cap, ChannelId, MIN_GRACE},
 	keys::AgentSignature,
-	payload::{Domain, Voucher},
+	payload::Domain,
 	AccountId, AssetId, Balance, BlockNumber,
 };
-use stoa_runtime::{genesis_presets, Agents, Channels, Credits, FeeSplit, Referrals};
+use stoa_runtime::{genesis_presets, Channels};
+use temper::{Kind, Temper};
 
 /// In what is paid.
 const ASSET: AssetId = AssetId::WithId(genesis_presets::DUSD);
@@ -55,8 +60,6 @@ const CHANNELS: usize = 3;
 const MARGIN: BlockNumber = 200;
 /// How many blocks are between two of its looks then.
 const ROUND: BlockNumber = 64;
-/// Kinds of steps.
-const KINDS: usize = 32;
 /// Most steps of a run, whatever the bytes.
 const STEPS: usize = 400;
 
@@ -69,12 +72,17 @@ struct Honesty {
 
 struct World {
 	honest: Honesty,
+	temper: Temper,
 	chain: Chain,
 	agent: Agent,
 	provider: Provider,
 	watch: Watch,
 	network: Network,
 	books: Books,
+	/// Closes to which the provider has agreed and that were not made yet.
+	agreed: Vec<SignedConsent>,
+	/// Payments that were made up so far.
+	tricks: u64,
 	/// Voucher keys that were made so far.
 	keys: usize,
 	/// How much faster than the chain clocks run, in tenths.
@@ -101,10 +109,9 @@ pub fn run(bytes: &[u8]) {
 			if input.is_empty() {
 				break;
 			}
-			let step = input.clone().below(KINDS);
-			world.step(&mut input).await;
+			let kind = world.step(&mut input).await;
 			if trace {
-				eprintln!("step {step} at {}: {:?}", world.best(), world.books.0.values());
+				eprintln!("{kind:?} at {}: {:?}", world.best(), world.books.0.values());
 			}
 			world.check();
 		}
@@ -133,6 +140,8 @@ impl World {
 		let mode = input.byte();
 		let honest = Honesty { agent: mode & 1 == 0, provider: mode & 2 == 0 };
 		let clock = [10, 5, 20, 40][usize::from(mode >> 2 & 3)];
+		let temper = Temper::new(mode >> 4);
+		let ticks_wait = !temper.is_usual() && mode & 4 == 0;
 		let chain = Chain::new();
 		let (agent, provider) = (account("//Alice"), account("//Bob"));
 		let tower = account("//Charlie").account();
@@ -151,13 +160,21 @@ impl World {
 		chain.must(&provider.account(), register);
 		let mut world = Self {
 			honest,
+			temper,
 			agent: Agent::new(agent.clone(), chain.node(agent.account())),
-			provider: Provider::new(provider.clone(), chain.node(provider.account()), ASSET),
+			provider: Provider::new(
+				provider.clone(),
+				chain.node(provider.account()),
+				ASSET,
+				ticks_wait,
+			),
 			watch: Watch::new(chain.node(tower)),
 			issued: chain.read(issuance),
 			chain,
 			network: Network::default(),
 			books: Books::default(),
+			agreed: Vec::new(),
+			tricks: 0,
 			keys: 1,
 			clock,
 		};
@@ -224,7 +241,12 @@ impl World {
 			};
 			self.chain.submit(&payee, call);
 		} else {
-			let cap = input.chance(64).then_some(Cap { per_window: 6 * UNIT, window: 60 });
+			let fast = Cap { per_window: 6 * UNIT, window: 60 };
+			let slow = Cap { per_window: 4 * UNIT, window: 1_000 };
+			let cap = match self.temper.is_rushed() {
+				true => input.pick(&[None, None, Some(fast), Some(slow)]),
+				false => input.chance(64).then_some(fast),
+			};
 			let (grace, lanes) = (MIN_GRACE, 3);
 			self.submit(ChannelsCall::open {
 				payee,
@@ -240,39 +262,47 @@ impl World {
 		self.agent.channels.push(id);
 	}
 
-	/// One step.
-	async fn step(&mut self, input: &mut Input<'_>) {
-		match input.below(KINDS) {
-			0..=5 => self.call(input).await,
-			6..=12 => self.deliver(input).await,
-			13 => self.network.lose(input),
-			14 => self.agent.repeat(input.below(4), &mut self.books, &mut self.network),
-			15 => self.agent.give_up(input.below(4)),
-			16 | 17 => {
+	/// One step. Returns of which kind it was.
+	async fn step(&mut self, input: &mut Input<'_>) -> Kind {
+		let kind = self.temper.next(input);
+		match kind {
+			Kind::Call => self.call(input).await,
+			Kind::Deliver => self.deliver(input).await,
+			Kind::Lose => self.network.lose(input),
+			Kind::Repeat => self.agent.repeat(input.below(4), &mut self.books, &mut self.network),
+			Kind::GiveUp => self.agent.give_up(input.below(4)),
+			Kind::Work => {
 				let (nth, fails) = (input.below(8), input.chance(48));
 				self.provider.work(nth, fails, &mut self.books, &mut self.network).await;
 			},
-			18 => self.settle(input).await,
-			19 => drop(self.feed().await),
-			20 => self.pass(input).await,
-			21 | 22 => self.blocks(input).await,
-			23 => self.pass_time(input).await,
-			24 => self.fault(input).await,
-			25 => self.restart().await,
-			26 => self.change(input).await,
-			27 => self.close(input).await,
-			28 => {
+			Kind::Settle => self.settle(input).await,
+			Kind::Feed => drop(self.feed().await),
+			Kind::Pass => self.pass(input).await,
+			Kind::Blocks => self.blocks(input).await,
+			Kind::Time => self.pass_time(input).await,
+			Kind::Fault => self.fault(input).await,
+			Kind::Restart => self.restart().await,
+			Kind::Change => self.change(input).await,
+			Kind::Close => self.close(input).await,
+			Kind::Sync => {
 				let id = self.channel(input);
 				self.agent.sync(id).await;
 			},
-			29 => self.cheat(input).await,
-			30 => {
+			Kind::Cheat => self.cheat(input).await,
+			Kind::Open => {
 				if input.chance(64) {
 					self.open(input);
 				}
 			},
-			_ => self.recover().await,
+			Kind::Recover => self.recover().await,
+			Kind::Rush => self.rush(input).await,
+			Kind::Trick => self.trick(input).await,
+			Kind::Reboot => self.reboot(input).await,
+			Kind::Agree => self.agree(input).await,
+			Kind::Tighten => self.tighten(input),
+			Kind::Hiccup => self.hiccup(input).await,
 		}
+		kind
 	}
 
 	async fn call(&mut self, input: &mut Input<'_>) {
@@ -361,7 +391,10 @@ impl World {
 				Some(at) if at <= until + MARGIN => {
 					let before = at.saturating_sub(MARGIN).max(self.best());
 					self.go_to(before).await;
-					self.stand_watch(at).await;
+					let online = self.stand_watch(at).await;
+					if online && self.temper.is_ending() {
+						self.last_calls(at, before).await;
+					}
 					// Nobody interferes between this and the moment itself.
 					self.go_to(at.max(self.best() + 1)).await;
 				},
@@ -388,7 +421,8 @@ impl World {
 	}
 
 	/// The provider is online and settles before block `at`, or a tower that has all of its proofs does.
-	async fn stand_watch(&mut self, at: BlockNumber) {
+	/// Returns whether it was the provider.
+	async fn stand_watch(&mut self, at: BlockNumber) -> bool {
 		let closing =
 			|id: &ChannelId| self.chain.channel(id).is_some_and(|info| info.phase != Phase::Open);
 		let all_closing = self.agent.channels.iter().all(closing);
@@ -396,7 +430,10 @@ impl World {
 		self.watch.node.set(Sight::default());
 		self.chain.set_fate(Fate::Final);
 		// A tower settles for channels that are being closed only.
-		let trusted = all_closing && !self.provider.backup().is_empty() && self.feed().await;
+		let trusted = all_closing
+			&& !self.provider.is_serving()
+			&& !self.provider.backup().is_empty()
+			&& self.feed().await;
 		if !trusted {
 			self.provider.set_disk(Health::Good);
 			self.provider.node.set(Sight::default());
@@ -404,15 +441,22 @@ impl World {
 			self.provider.work_all(&mut self.books, &mut self.network).await;
 		}
 		// Long enough that what failed before is tried again, and what was read before is read again.
-		for _ in 0..3 {
+		for round in 0..3 {
+			// Of what is sent first not all need arrive.
+			if round == 0 && self.temper.is_ending() {
+				let fates = [Fate::Final, Fate::Lost, Fate::Refused, Fate::Pending];
+				self.chain.set_fate(fates[at as usize % fates.len()]);
+			}
 			match trusted {
 				true => self.watch.pass().await,
 				false => self.provider.look().await,
 			}
+			self.chain.set_fate(Fate::Final);
 			self.chain.finalize(usize::MAX);
 			self.go_to((self.best() + ROUND).min(at.saturating_sub(2))).await;
 		}
 		self.chain.finalize(usize::MAX);
+		!trusted
 	}
 
 	async fn fault(&mut self, input: &mut Input<'_>) {
@@ -442,18 +486,24 @@ impl World {
 		self.agent.recover(&shown).await;
 	}
 
+	/// A voucher key that the agent has from now on.
+	fn new_key(&mut self) -> VoucherKey {
+		let key = voucher_key(self.keys);
+		self.keys += 1;
+		self.agent.keys.push(key.clone());
+		if let Some(payer) = self.agent.payer() {
+			payer.add_key(key.clone());
+		}
+		key
+	}
+
 	/// The agent changes its channel.
 	async fn change(&mut self, input: &mut Input<'_>) {
 		let id = self.channel(input);
 		match input.below(6) {
 			0 => {
-				let key = voucher_key(self.keys);
-				self.keys += 1;
+				let key = self.new_key();
 				self.submit(ChannelsCall::rotate_key { id, key: key.key() });
-				self.agent.keys.push(key.clone());
-				if let Some(payer) = self.agent.payer() {
-					payer.add_key(key);
-				}
 			},
 			1 => {
 				let per_window = UNIT * [2, 4, 8, 100][input.below(4)];
@@ -480,255 +530,12 @@ impl World {
 		match input.below(6) {
 			0 => self.submit(ChannelsCall::request_close { id }),
 			1 | 2 => self.submit(ChannelsCall::cancel_close { id }),
-			3 if input.chance(96) => self.close_with_consent(id).await,
-			_ => {},
-		}
-	}
-
-	async fn close_with_consent(&mut self, id: ChannelId) {
-		let Some(signed) = self.provider.consent(id, &mut self.books).await else { return };
-		let (Ok(now), Ok(Some(info))) =
-			(self.agent.node.block(At::Best).await, self.agent.node.channel(id, At::Best).await)
-		else {
-			return;
-		};
-		let agrees = |agent: &Agent| {
-			let payer = agent.payer()?;
-			payer.check_consent(&signed, &info, now).ok()
-		};
-		if self.honest.agent && agrees(&self.agent).is_none() {
-			return;
-		}
-		let (total, expires) = (signed.consent.total, signed.consent.expires);
-		let signature = AgentSignature::Account(signed.signature.clone());
-		self.submit(ChannelsCall::close_with_consent { id, total, expires, signature });
-	}
-
-	async fn cheat(&mut self, input: &mut Input<'_>) {
-		if !self.honest.agent {
-			self.cheat_provider(input);
-		}
-		if !self.honest.provider {
-			self.cheat_agent(input).await;
-		}
-	}
-
-	/// The agent presents something that it should not.
-	fn cheat_provider(&mut self, input: &mut Input<'_>) {
-		let id = self.channel(input);
-		let key = input.pick(&self.agent.keys);
-		let price = UNIT * (1 + input.below(3) as Balance);
-		let kept: Vec<Allowance> = self.provider.hoard.values().copied().collect();
-		let proof: Allowance = match input.below(4) {
-			// What was used before, for something else.
-			0 | 1 if !kept.is_empty() => input.pick(&kept),
-			_ => {
-				let cumulative = UNIT * input.below(24) as Balance;
-				let valid_until = if input.chance(64) { self.best() + 100 } else { 0 };
-				let lane = input.below(4) as u32;
-				let voucher = Voucher { channel: id, lane, cumulative, valid_until };
-				key.sign_voucher(voucher, &self.domain()).into()
-			},
-		};
-		self.books.signs(&proof);
-		let hash = [input.byte(); 32];
-		self.network.send(Message::Request(Request { call: u64::MAX, proof, price, hash }));
-	}
-
-	/// The provider takes or says something that it should not.
-	async fn cheat_agent(&mut self, input: &mut Input<'_>) {
-		let kept: Vec<Allowance> = self.provider.hoard.values().copied().collect();
-		if kept.is_empty() {
-			return;
-		}
-		match input.below(3) {
-			// All that was ever signed, whether it was served or not.
-			0 => {
-				let items: Vec<Item> =
-					kept.iter().map(|proof| proof.to_item(Balance::MAX)).collect();
-				let items = items.try_into().expect("there are few lanes");
-				let call = ChannelsCall::settle_batch { items };
-				self.chain.submit(&self.provider.account.account(), call);
-			},
-			// That a call was paid for before.
-			1 => {
-				let answer = Answer::Used(Box::new(input.pick(&kept)));
-				let call = u64::from(input.byte());
-				self.network.send(Message::Answer(call, answer));
-			},
-			_ => self.network.lose(input),
-		}
-	}
-
-	/// What must hold at any time.
-	fn check(&mut self) {
-		self.hear();
-		for (id, account) in &self.books.0 {
-			for (lane, paid) in &account.paid {
-				let signed = account.signed.get(lane).copied().unwrap_or(0);
-				// What is agreed to at a close is part of no lane.
-				assert!(*paid <= signed, "lane {lane} was paid {paid} of {signed} signed");
-			}
-			if self.honest.agent {
-				let signed: Balance = account.signed.values().sum();
-				let lanes = account.signed.len() as Balance;
-				let lost = MAX_UNANSWERED + lanes * MAX_PRICE;
-				let bound = account.answered + (1 + self.agent.rollbacks) * lost;
-				assert!(signed <= bound, "signed {signed}, bound {bound}: {account:?} of {id:?}");
-			}
-		}
-	}
-
-	/// Takes note of what has become final.
-	fn hear(&mut self) {
-		for (_, event) in self.chain.take_news() {
-			match event {
-				Event::Opened { id, deposit, .. } | Event::ToppedUp { id, deposit, .. } => {
-					self.books.of(id).deposit = deposit;
-				},
-				Event::Claimed { id, lane, amount, .. } => {
-					*self.books.of(id).paid.entry(lane).or_default() += amount;
-				},
-				Event::Closed { id, paid, refunded, .. } => {
-					let account = self.books.of(id);
-					assert_eq!(paid + refunded, account.deposit);
-					assert_eq!(account.ended.replace(paid), None, "a channel ends once");
-				},
-				_ => {},
-			}
-		}
-	}
-
-	/// Dresses all wounds.
-	async fn heal(&mut self) {
-		self.chain.set_fate(Fate::Final);
-		for node in [&self.agent.node, &self.provider.node, &self.watch.node] {
-			node.set(Sight::default());
-		}
-		self.agent.set_disk(Health::Good);
-		self.provider.set_disk(Health::Good);
-		self.restart().await;
-		self.provider.work_all(&mut self.books, &mut self.network).await;
-		for message in self.network.drain() {
-			self.arrive(message, false).await;
-		}
-		self.agent.give_up_all();
-		self.network.drain();
-		self.advance(3).await;
-		self.chain.finalize(usize::MAX);
-		for id in self.agent.channels.clone() {
-			self.agent.sync(id).await;
-		}
-		tokio::time::advance(Duration::from_secs(120)).await;
-	}
-
-	/// With everybody well and honest, a channel that can be paid on is paid on.
-	async fn expect_service(&mut self) {
-		for id in self.agent.channels.clone() {
-			if self.books.of(id).disowned {
-				continue;
-			}
-			for lane in 0..3 {
-				self.expect_answer(id, lane).await;
-			}
-		}
-	}
-
-	async fn expect_answer(&mut self, id: ChannelId, lane: u32) {
-		let Some(info) = self.chain.channel(&id) else { return };
-		let usable = info.phase == Phase::Open
-			&& lane < u32::from(info.lanes)
-			&& info.changes.revoked.iter().all(|(revoked, _)| *revoked != lane);
-		if !usable {
-			return;
-		}
-		let before = self.books.of(id).answered;
-		let called = self.agent.call(id, lane, UNIT, false, &mut self.books, &mut self.network);
-		match called.await {
-			// Its own limits, each of which it has set itself.
-			Err(PayError::Refused(_)) => return,
-			Err(error) => panic!("{error}"),
-			Ok(()) => {},
-		}
-		let mut last = None;
-		for _ in 0..8 {
-			for message in self.network.drain() {
-				if let Message::Answer(_, answer) = &message {
-					last = Some(answer.clone());
+			3 if input.chance(96) => {
+				if let Some(signed) = self.provider.consent(id, &mut self.books).await {
+					self.use_consent(signed).await;
 				}
-				self.arrive(message, false).await;
-			}
-		}
-		let served = self.books.of(id).answered > before;
-		self.agent.give_up_all();
-		if served {
-			return;
-		}
-		let payee = self.provider.payee().expect("it is up");
-		let record = payee.records(&id);
-		let said = format!("{last:?}; the channel {info:?}; what was accepted {record:?}");
-		let excused = self.is_excused(&id, &info, last.as_ref());
-		assert!(excused, "a call was not answered: {said}");
-	}
-
-	/// Whether the provider has a reason not to answer that it has given.
-	fn is_excused(&self, id: &ChannelId, info: &ChannelInfo, last: Option<&Answer>) -> bool {
-		let account = &self.books.0[id];
-		// It has agreed to a close that may still be made.
-		account.consented.is_some()
-			// The agent's word is taken up to its own limit.
-			|| matches!(last, Some(Answer::Used(_)))
-			// What is not settled is bounded by the tighter of two caps.
-			|| info.cap.is_some()
-			|| info.changes.cap.is_some()
-			// Calls that an earlier life of the agent made are part of the deposit.
-			|| account.signed.values().sum::<Balance>() + UNIT > info.deposit
-	}
-
-	/// All wounds are dressed, all channels are closed, and the bounds are checked.
-	async fn end(mut self) {
-		self.heal().await;
-		if self.honest.agent && self.honest.provider {
-			self.expect_service().await;
-			self.check();
-		}
-		// Nothing that was announced may take effect without a watch.
-		for id in self.agent.channels.clone() {
-			self.submit(ChannelsCall::request_close { id });
-		}
-		self.advance(1).await;
-		self.advance(MIN_GRACE + 2 * MARGIN).await;
-		self.advance(2).await;
-		self.chain.finalize(usize::MAX);
-		self.check();
-		self.judge();
-		self.chain.read(|| {
-			Agents::do_try_state().expect("agents");
-			Credits::do_try_state().expect("credits");
-			FeeSplit::do_try_state().expect("fee-split");
-			Referrals::do_try_state().expect("referrals");
-			Channels::do_try_state().expect("channels");
-		});
-		assert_eq!(self.chain.read(issuance), self.issued);
-	}
-
-	/// The bounds that hold when all is over.
-	fn judge(&self) {
-		for (id, account) in &self.books.0 {
-			let Some(paid) = account.ended else {
-				assert!(account.deposit == 0, "{id:?} has not ended: {account:?}");
-				continue;
-			};
-			assert!(paid <= account.deposit);
-			let lanes: Balance = account.paid.values().sum();
-			assert!(paid <= lanes.max(account.consented.unwrap_or(0)), "{account:?}");
-			if !self.honest.provider {
-				continue;
-			}
-			assert!(paid <= account.served + account.phantom, "overpaid: {account:?}");
-			if !account.disowned {
-				assert!(paid + account.forgotten >= account.served, "lost: {account:?} of {id:?}");
-			}
+			},
+			_ => {},
 		}
 	}
 }

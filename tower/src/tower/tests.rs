@@ -195,9 +195,13 @@ fn voucher(n: u8, cumulative: Balance) -> Item {
 }
 
 fn voucher_until(n: u8, cumulative: Balance, valid_until: BlockNumber) -> Item {
+	voucher_by(&key(), n, cumulative, valid_until)
+}
+
+fn voucher_by(key: &ed25519::Pair, n: u8, cumulative: Balance, valid_until: BlockNumber) -> Item {
 	let voucher = Voucher { channel: id(n), lane: 0, cumulative, valid_until };
 	let bytes = voucher.to_bytes(&Domain::channels(H256::repeat_byte(9)));
-	let signature = KeySignature::Ed25519(key().sign(&bytes).0);
+	let signature = KeySignature::Ed25519(key.sign(&bytes).0);
 	let proof = Proof::Voucher { cumulative, valid_until, signature };
 	Item { channel: id(n), lane: 0, capture: None, proof }
 }
@@ -242,6 +246,25 @@ async fn proofs_of_one_lane_in_one_offer_should_be_weighed_against_each_other() 
 	assert_eq!(outcomes, [Outcome::Kept, Outcome::Kept, expires]);
 	let rows: Vec<_> = keep.rows.lock().unwrap().values().map(|held| held.item).collect();
 	assert_eq!(rows, [voucher(1, 10)]);
+}
+
+/// The tower looks at a channel from time to time only; what a payee has left after its disk was put back must
+/// not seem to be kept because of what it had before.
+#[tokio::test]
+async fn a_proof_by_a_key_that_has_died_since_the_last_look_should_give_way() {
+	let (chain, keep, tower) = setup();
+	let offer = |item| {
+		let tower = tower.clone();
+		async move { tower.offer(Some(&payee()), &[item]).await.unwrap() }
+	};
+	assert_eq!(offer(voucher(1, 20)).await, [Outcome::Kept]);
+	assert_eq!(offer(voucher(1, 15)).await, [Outcome::Known]);
+	let (old, new) = (Key::Ed25519(key().public().0), ed25519::Pair::from_seed(&[2; 32]));
+	let key = Key::Ed25519(new.public().0);
+	chain.at(960, &[(1, ChannelState { key, retired: Some((old, 950)), ..open() })]);
+	assert_eq!(offer(voucher_by(&new, 1, 15, 0)).await, [Outcome::Kept]);
+	let rows: Vec<_> = keep.rows.lock().unwrap().values().map(|held| held.claim).collect();
+	assert_eq!(rows, [15]);
 }
 
 #[tokio::test]
