@@ -7,7 +7,8 @@
 //!
 //! The base of a commitment may be above what was accepted, since a payer counts what it has signed, also
 //! if it never arrived; what is earned are prices only. It may not be below: such a payer has lost its
-//! records and is shown its highest proof.
+//! records and is shown its highest proof. It may be below what was settled, when it is the payee that has
+//! lost its records.
 //!
 //! Ticks are accepted in memory and become durable in groups. What is not durable is told apart, so that
 //! it can be taken back: see [`Machine::flushed`] and [`Machine::revert`].
@@ -187,9 +188,11 @@ impl Machine {
 			// It goes on where it was.
 			return Ok(Some(opening));
 		}
-		let floor = channel.floor(at.lane);
-		if commit.base < floor {
-			return Err(channel.insufficient(at.lane, floor, commit.base));
+		// Not below what the chain has paid: a payee whose disk was put back finds that there, and the payer
+		// goes on with its commitment. Each tick has to allow more than it all the same.
+		let accepted = channel.lanes.get(at.lane).map_or(0, |lane| lane.accepted());
+		if commit.base < accepted {
+			return Err(channel.insufficient(at.lane, accepted, commit.base));
 		}
 		if channel.uses_root(signed) {
 			return Err(Rejection::RootReused);

@@ -242,6 +242,22 @@ fn a_base_below_the_floor_should_show_what_was_accepted() {
 	assert_eq!(machine.unsettled(1)[0].amount, 40);
 }
 
+/// The payee's disk was put back, and the payer has ticks left of a commitment from before.
+#[test]
+fn a_base_below_what_was_settled_should_be_good_for_ticks_above_it() {
+	let mut machine = machine(1_000);
+	machine.note_settled(&at(0), 30, 1);
+	let (chain, _) = TickChain::random(20);
+	open(&mut machine, &commit(&chain, 0, 0, 10)).unwrap();
+	for index in 1..=3 {
+		let verdict = take(&mut machine, payment(&chain, 0, index, 10));
+		assert!(matches!(rejected(verdict), Rejection::Insufficient { required: 40, .. }));
+	}
+	assert_eq!(take(&mut machine, payment(&chain, 0, 4, 10)), TickVerdict::Fresh);
+	flush(&mut machine);
+	assert_eq!(machine.unsettled(1)[0].amount, 10);
+}
+
 #[test]
 fn vouchers_and_ticks_should_mix_on_a_lane() {
 	let mut machine = machine(1_000);
