@@ -426,6 +426,17 @@ mod tests {
 	}
 
 	#[test]
+	fn keys_of_other_things_should_not_be_taken_for_the_one_that_signs() {
+		for line in [
+			"stoa negotiate show 0x01",
+			"stoa negotiate export 0x01",
+			"stoa agreement reveal 0x01 0 0x01",
+		] {
+			assert_eq!(parse(line).unwrap().global.key, None, "{line}");
+		}
+	}
+
+	#[test]
 	fn negative_amounts_should_reach_the_amount_parser() {
 		let command = parse("stoa deposit -1").unwrap().command;
 		assert!(matches!(command, Command::Deposit(deposit) if deposit.amount == "-1"));

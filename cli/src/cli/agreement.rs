@@ -25,8 +25,8 @@ pub enum Agreement {
 		/// Which milestone.
 		#[command(flatten)]
 		milestone: Milestone,
-		/// The key, 32 bytes of hex.
-		key: String,
+		/// The key of the lock, 32 bytes of hex.
+		opening: String,
 	},
 	/// As the buyer: pay what a milestone holds.
 	Accept(Milestone),

@@ -15,13 +15,13 @@ pub enum Negotiate {
 	List,
 	/// Show what was said in a negotiation.
 	Show {
-		/// The negotiation's key, 32 bytes of hex, as `stoa negotiate list` shows it.
-		key: String,
+		/// The negotiation, 32 bytes of hex, as `stoa negotiate list` shows it.
+		negotiation: String,
 	},
 	/// Write a transcript as a file that arbiters and auditors can check, to standard output.
 	Export {
-		/// The negotiation's key.
-		key: String,
+		/// The negotiation.
+		negotiation: String,
 	},
 	/// Check a transcript's form, order and signatures, and compare it with the agreement on chain.
 	Verify {

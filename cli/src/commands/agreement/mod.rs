@@ -37,7 +37,9 @@ pub async fn run(context: &Context, command: &Agreement) -> Result<Report, Failu
 		Agreement::Kpis { agent } => show::kpis(context, agent.as_deref()).await,
 		Agreement::Commit(args) => commit(context, args).await,
 		Agreement::Deliver(args) => perform::deliver(context, args).await,
-		Agreement::Reveal { milestone, key } => perform::reveal(context, milestone, key).await,
+		Agreement::Reveal { milestone, opening } => {
+			perform::reveal(context, milestone, opening).await
+		},
 		Agreement::Accept(milestone) => perform::accept(context, milestone).await,
 		Agreement::Release { milestone, amount } => {
 			perform::release(context, milestone, amount).await

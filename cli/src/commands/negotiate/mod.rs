@@ -23,8 +23,8 @@ pub async fn run(
 		Negotiate::Buy(args) => return talk::buy(context, args).await,
 		Negotiate::Sell(args) => talk::sell(context, args).await?,
 		Negotiate::List => transcripts::list(context).await?,
-		Negotiate::Show { key } => transcripts::show(context, key).await?,
-		Negotiate::Export { key } => transcripts::export(context, key).await?,
+		Negotiate::Show { negotiation } => transcripts::show(context, negotiation).await?,
+		Negotiate::Export { negotiation } => transcripts::export(context, negotiation).await?,
 		Negotiate::Verify { file, offline } => transcripts::verify(context, file, *offline).await?,
 	};
 	Ok((report, None))
