@@ -16,13 +16,14 @@ use std::{
 	io::{stdin, BufRead, IsTerminal},
 	path::Path,
 	sync::Arc,
+	time::Duration,
 };
 use stoa_client::{
 	chain::{calls, to_hex, At, Chain, SignedChain},
 	keys::random_bytes,
 	negotiation::{
 		Config, Decision, Driver, Event, Handle, Kept, Message, Outcome, Parties, Policy, Question,
-		SealingKey, StatementTransport, Timing,
+		SealingKey, StatementTransport, Timing, Turn,
 	},
 	store::Committer,
 };
@@ -30,7 +31,10 @@ use stoa_primitives::{
 	agreement::{NegotiationKey, Side},
 	AccountId, BlockNumber,
 };
-use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::Instant};
+
+/// How long a side waits for the last message of a negotiation that has ended with an agreement.
+const LAST_WORD: Duration = Duration::from_secs(10);
 
 fn broken(error: impl std::fmt::Display) -> Failure {
 	Failure::new(
@@ -179,6 +183,24 @@ impl<'a> Desk<'a> {
 		self.handle.decide(key, decision).await;
 	}
 
+	/// Waits for the message that completes a transcript: the chain may have told of the agreement before the other
+	/// side's ACCEPT has arrived.
+	async fn complete(&self, key: NegotiationKey) {
+		let end = Instant::now() + LAST_WORD;
+		while Instant::now() < end {
+			let kept = self.handle.read(key).await;
+			let accepted =
+				|kept: Kept| matches!(kept.transcript.state().turn(), Turn::Accepted { .. });
+			if kept.is_none_or(accepted) {
+				return;
+			}
+			tokio::time::sleep(LAST_WORD / 50).await;
+		}
+		self.context.progress(
+			"the other side's ACCEPT has not arrived: its transcript has one message more",
+		);
+	}
+
 	async fn stop(self) -> Result<(), Failure> {
 		let Self { handle, events, task, .. } = self;
 		drop((handle, events));
@@ -253,6 +275,9 @@ pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failur
 			},
 		}
 	};
+	if matches!(outcome, Outcome::Agreed { .. }) {
+		desk.complete(key).await;
+	}
 	let kept = desk.handle.read(key).await;
 	desk.stop().await?;
 	let report = Report::line(show_outcome(&outcome))
@@ -300,10 +325,11 @@ pub async fn sell(context: &Context, args: &Sell) -> Result<Report, Failure> {
 	let (mut over, mut agreed) = (0u64, Vec::new());
 	while args.count.is_none_or(|count| over < count) {
 		tokio::select! {
-			event = desk.next() => if let Event::Ended { outcome, .. } = event? {
+			event = desk.next() => if let Event::Ended { key, outcome } = event? {
 				over = over.saturating_add(1);
 				if let Outcome::Agreed { agreement } = outcome {
 					agreed.push(to_hex(agreement));
+					desk.complete(key).await;
 				}
 			},
 			stop = stopped() => {
