@@ -333,8 +333,10 @@ impl Driver {
 				tracing::warn!(%error, "delegate keys could not be read");
 			}
 		}
+		let Some(actions) = self.handle(key, Input::Message(bytes)).await else { return };
+		// Not before: who has signed it is known now.
 		self.tell(Event::Said { key, message: Box::new(signed) });
-		self.input(key, Input::Message(bytes)).await;
+		self.act(key, actions);
 	}
 
 	/// Has a negotiation know which delegate keys may sign for the other side, unless it has learnt it of late.
@@ -371,15 +373,23 @@ impl Driver {
 	}
 
 	async fn input(&mut self, key: NegotiationKey, input: Input) {
-		let Some(open) = self.open.get_mut(&key) else { return };
+		if let Some(actions) = self.handle(key, input).await {
+			self.act(key, actions);
+		}
+	}
+
+	/// Has the machine take an input. `None` when it was not taken, which is told.
+	async fn handle(&mut self, key: NegotiationKey, input: Input) -> Option<Vec<Action>> {
+		let open = self.open.get_mut(&key)?;
 		match open.desk.handle(input).await {
-			Ok(actions) => self.act(key, actions),
+			Ok(actions) => Some(actions),
 			Err(error) => {
 				// A stranger's first message that is no good leaves nothing behind.
 				if open.desk.negotiator().transcript().state().length() == 0 {
 					self.open.remove(&key);
 				}
 				self.tell(Event::Rejected { reason: error.to_string() });
+				None
 			},
 		}
 	}

@@ -233,6 +233,7 @@ async fn strangers_should_leave_nothing_behind() {
 	let mut sells = Running::start(seller(), &store(), &chain, &ways[1]).await;
 	let rejected = |event| match event {
 		Event::Rejected { reason } => Some(reason),
+		Event::Said { message, .. } => panic!("shown though nobody has signed it: {message:?}"),
 		_ => None,
 	};
 	bytes.send(b"{}".to_vec()).unwrap();
