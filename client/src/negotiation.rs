@@ -32,7 +32,10 @@ mod tests;
 
 pub use self::{
 	desk::{Desk, DeskError},
-	driver::{Driver, DriverError, Event, Handle, NegotiationChain, Policy, MAX_OPEN},
+	driver::{
+		Driver, DriverError, Event, Events, Handle, NegotiationChain, Overview, Policy, EVENTS,
+		MAX_OPEN,
+	},
 	kpi::{Deal, Figures, Kpis},
 	machine::{
 		Action, Config, ConfigError, Decision, Fact, Input, Negotiator, NoDeal, Notes, Outcome,

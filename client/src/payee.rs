@@ -221,6 +221,10 @@ struct Inner {
 	verifier: Verifier,
 	started: Instant,
 	best: AtomicU32,
+	/// The highest final block that anything was read at.
+	finalized: AtomicU32,
+	/// By when all channels had ended that are forgotten.
+	forgotten: AtomicU32,
 	/// When `best` has risen last.
 	risen: Mutex<Instant>,
 	/// How many batches of ticks were accepted; changes under the machine's lock.
@@ -297,6 +301,7 @@ impl Payee {
 		for (id, until) in rows::consents(store.as_ref())? {
 			machine.restore_consent(id, until);
 		}
+		let forgotten = rows::forgotten(store.as_ref())?;
 		let best = chain.block(At::Best).await?.number;
 		let anchor = Anchor::load(store.as_ref())?;
 		let committer = Committer::start(store)?;
@@ -309,6 +314,8 @@ impl Payee {
 			verifier: Verifier::default(),
 			started: Instant::now(),
 			best: AtomicU32::new(best),
+			finalized: AtomicU32::new(0),
+			forgotten: AtomicU32::new(forgotten),
 			risen: Mutex::new(Instant::now()),
 			batches: AtomicU64::new(0),
 			taken_back: AtomicU64::new(0),

@@ -38,6 +38,7 @@
 mod agreements;
 mod config;
 mod metrics;
+mod negotiation;
 mod operator;
 mod proxy;
 mod sale;
@@ -50,4 +51,5 @@ mod tests;
 
 pub use config::{GatewayConfig, OpeningPolicy};
 pub use metrics::GatewayStats;
+pub use negotiation::{negotiation_router, serve_negotiations};
 pub use serve::{Gateway, GatewayError};

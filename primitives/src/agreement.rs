@@ -44,6 +44,10 @@ pub const MAX_ROUNDS: u32 = 64;
 /// How long after its negotiation began an offer can be committed: 30 days. What the chain remembers of
 /// a negotiation it can forget after that, and no offer comes back.
 pub const MAX_VALIDITY: BlockNumber = 30 * crate::DAYS;
+
+/// How long after the commit of an offer its signer can undo the agreement by showing that the other
+/// side had refused the offer before: one day.
+pub const VOID_WINDOW: BlockNumber = crate::DAYS;
 /// Shortest review of a delivery without a hash lock: 30 seconds. Whoever is silent needs the time to
 /// look at what it bought.
 pub const MIN_REVIEW: BlockNumber = 15;

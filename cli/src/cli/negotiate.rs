@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Come to an agreement with another agent: messages travel through the node's statement store, sealed for
-/// their receiver.
+/// Come to an agreement with another agent: messages travel over HTTP, or through the node's statement store, sealed
+/// for their receiver.
 #[derive(Debug, Subcommand)]
 pub enum Negotiate {
 	/// As the buyer: ask a seller, haggle by the profile, commit what is agreed.
@@ -52,6 +52,9 @@ pub struct Buy {
 	/// How to negotiate: a JSON file, see docs/agents.md.
 	#[arg(long, value_name = "FILE")]
 	pub profile: PathBuf,
+	/// Where the seller listens, like https://seller.example. Without it, messages go through the statement store.
+	#[arg(long, value_name = "URL")]
+	pub url: Option<String>,
 	/// Who decides what the profile leaves to the operator.
 	#[arg(long, value_enum, default_value_t = Operator::Ask)]
 	pub operator: Operator,
@@ -63,6 +66,9 @@ pub struct Sell {
 	/// How to negotiate: a JSON file, see docs/agents.md.
 	#[arg(long, value_name = "FILE")]
 	pub profile: PathBuf,
+	/// Answer over HTTP as well, at this address; put TLS in front of it where others can reach it.
+	#[arg(long, value_name = "ADDRESS")]
+	pub listen: Option<String>,
 	/// Who decides what the profile leaves to the operator.
 	#[arg(long, value_enum, default_value_t = Operator::Refuse)]
 	pub operator: Operator,

@@ -202,7 +202,12 @@ fn choose(config: &mut GatewayConfig, args: &Serve, unit: &Unit) -> Result<(), F
 }
 
 /// A listener and its address; `choose` is how to choose another.
-async fn bind(address: &str, choose: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+/// Listens on `address`; `choose` says how another one is chosen.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub async fn bind(address: &str, choose: &str) -> Result<(TcpListener, SocketAddr), Failure> {
 	let failed = |error: io::Error| {
 		Failure::new(
 			format!("the address {address} cannot be opened: {error}"),

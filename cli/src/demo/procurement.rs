@@ -25,7 +25,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use stoa_client::{
 	chain::{calls::escrow as calls, to_hex, At, SignedChain},
 	negotiation::{
-		Decision, Driver, Event, Handle, Kept, Outcome, Policy, Question, SealingKey,
+		Decision, Driver, Event, Events, Handle, Kept, Outcome, Policy, Question, SealingKey,
 		StatementTransport, Timing,
 	},
 	store::{bind_chain, Committer},
@@ -34,7 +34,7 @@ use stoa_primitives::{
 	agreement::{AgreementId, Evidence, NegotiationKey},
 	AccountId, Balance,
 };
-use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
 
 /// How long all vendors together may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -69,7 +69,7 @@ impl Inventory {
 /// An agent that negotiates.
 struct Negotiating {
 	handle: Handle,
-	events: UnboundedReceiver<Event>,
+	events: Events,
 	task: JoinHandle<()>,
 }
 
@@ -212,7 +212,7 @@ struct Floor<'a> {
 impl Floor<'_> {
 	/// The next thing that happens, which is shown.
 	async fn next(&mut self, deadline: Instant) -> Result<Event, Failure> {
-		let event = tokio::time::timeout_at(deadline, self.buyer.events.recv()).await;
+		let event = tokio::time::timeout_at(deadline, self.buyer.events.next()).await;
 		let event = event.map_err(|_| {
 			Failure::new(
 				format!("the vendors have not answered within {PATIENCE:?}"),
@@ -339,6 +339,7 @@ impl Floor<'_> {
 			},
 			Event::Rejected { reason } => format!("a message was not taken: {reason}"),
 			Event::Failed { reason, .. } => format!("failed: {reason}"),
+			Event::Missed { count } => format!("{count} events were missed"),
 			Event::Asked { .. } | Event::Post { .. } | Event::Ended { .. } => return,
 		};
 		self.context.progress(&format!("    {line}"));

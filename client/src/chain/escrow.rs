@@ -8,8 +8,10 @@ use crate::negotiation::{NegotiationChain, Parties};
 use futures::{future::BoxFuture, FutureExt};
 use stoa_primitives::{
 	agent::Scope,
-	agreement::Side,
-	agreement::{AgreementId, AgreementView, Deadlines, Kpis, Offer, Outcome, Quote, StandingView},
+	agreement::{
+		AgreementId, AgreementView, Deadlines, EndReason, Kpis, Offer, Outcome, Quote, Side,
+		StandingView,
+	},
 	keys::{AgentSignature, Key},
 	payload::Domain,
 	AccountId, BlockNumber, H256,
@@ -191,6 +193,15 @@ impl NegotiationChain for SignedChain {
 		let Parties { negotiation, buyer, seller, .. } = parties.clone();
 		async move { self.chain().standing(&buyer, &seller, &negotiation, At::Hash(at)).await }
 			.boxed()
+	}
+
+	fn voided(&self, agreement: &AgreementId, at: H256) -> BoxFuture<'_, Result<bool, ChainError>> {
+		let id = *agreement;
+		async move {
+			let outcome = self.chain().outcome(&id, At::Hash(at)).await?;
+			Ok(outcome.is_some_and(|outcome| outcome.reason == EndReason::Voided))
+		}
+		.boxed()
 	}
 
 	fn offer_keys(

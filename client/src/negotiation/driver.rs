@@ -5,15 +5,25 @@
 //! submitting happen beside, so that a slow node or a dead counterparty holds up nobody else. A message that
 //! could not be sent is sent again by its machine, a commit that failed leaves an offer that ends by itself.
 //!
-//! A negotiation is over with its agreement. Whether that is undone later, which it can be for a day, is seen by who
-//! carries it out.
+//! What is over is looked after as long as the chain may still say otherwise: an agreement for the day in which it can be
+//! undone, a refusal until the refused offer can no longer be committed.
+//!
+//! Messages come through the transport, or are brought by a server that answers callers ([`Handle::hear`]). Who calls
+//! gets what there is to say as the answer, and nothing through the transport.
 
+mod events;
+mod outbox;
+mod seat;
+
+pub use self::events::{Event, Events, EVENTS};
+
+use self::{outbox::Outbox, seat::Seat};
 use super::{
 	desk::{Desk, DeskError},
-	machine::{Action, Config, Decision, Fact, Input, Outcome, Question},
+	machine::{Action, Config, Decision, Input, Outcome, Question},
 	message::{Body, Message, Parties, Signed},
 	rows::{self, Kept},
-	transport::Transport,
+	transport::{Transport, TransportError},
 };
 use crate::{
 	chain::{BlockRef, ChainError},
@@ -21,22 +31,22 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use std::{
-	collections::{BTreeMap, HashMap},
+	collections::{BTreeMap, VecDeque},
 	sync::Arc,
 	time::Duration,
 };
 use stoa_primitives::{
-	agreement::{negotiation_key, NegotiationKey, Offer, Side, StandingView},
+	agreement::{negotiation_key, AgreementId, NegotiationKey, Offer, Side, StandingView},
 	keys::{AgentSignature, Key},
 	AccountId, BlockNumber, BLOCK_MILLIS, H256, MINUTES,
 };
-use tokio::sync::{mpsc, oneshot, Semaphore};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// Most negotiations that are open at the same time. Requests beyond are not answered.
 pub const MAX_OPEN: usize = 256;
 
-/// Most messages that are being sent at the same time.
-const SENDING: usize = 16;
+/// Most negotiations that are over and still remembered. Those before have their answers on disk.
+const MAX_OVER: usize = 1_024;
 
 /// How often the chain is looked at.
 const LOOK: Duration = Duration::from_millis(BLOCK_MILLIS / 2);
@@ -44,8 +54,14 @@ const LOOK: Duration = Duration::from_millis(BLOCK_MILLIS / 2);
 /// How many blocks pass between two looks at which delegate keys may sign for the other side.
 const KEYS_EVERY: BlockNumber = MINUTES;
 
+/// How many blocks pass between two looks at a negotiation that is over.
+const WATCH_EVERY: BlockNumber = MINUTES;
+
 /// How long the transport is left alone after it has failed.
 const RECOVER: Duration = Duration::from_secs(1);
+
+/// How long a driver that ends waits for what it is sending.
+const FLUSH: Duration = Duration::from_secs(10);
 
 /// What negotiations need of the chain. All that is read is final.
 pub trait NegotiationChain: Send + Sync + 'static {
@@ -58,6 +74,9 @@ pub trait NegotiationChain: Send + Sync + 'static {
 		parties: &Parties,
 		at: H256,
 	) -> BoxFuture<'_, Result<Option<StandingView>, ChainError>>;
+
+	/// Whether an agreement has ended because it was undone, at a block.
+	fn voided(&self, agreement: &AgreementId, at: H256) -> BoxFuture<'_, Result<bool, ChainError>>;
 
 	/// The delegate keys that may sign offers for an agent at a block, each with its last block.
 	fn offer_keys(
@@ -101,55 +120,23 @@ pub trait Policy: Send + Sync + 'static {
 	fn resume(&self, kept: &Kept) -> Option<Config>;
 }
 
-/// What happens in negotiations.
-#[derive(Clone, Debug)]
-pub enum Event {
-	/// A message was taken, or said.
-	Said {
-		/// Which negotiation.
-		key: NegotiationKey,
-		/// The message.
-		message: Box<Signed>,
-	},
-	/// The operator is asked: [`Handle::decide`].
-	Asked {
-		/// Which negotiation.
-		key: NegotiationKey,
-		/// What.
-		question: Question,
-	},
-	/// A message of somebody's was not taken.
-	Rejected {
-		/// Why.
-		reason: String,
-	},
-	/// Something that was to be done failed, and may be done again.
-	Failed {
-		/// Which negotiation.
-		key: NegotiationKey,
-		/// What and why.
-		reason: String,
-	},
-	/// It makes sense to ask anew in this block.
-	Post {
-		/// Which negotiation.
-		key: NegotiationKey,
-		/// When.
-		at: BlockNumber,
-	},
-	/// A negotiation is over.
-	Ended {
-		/// Which.
-		key: NegotiationKey,
-		/// How.
-		outcome: Outcome,
-	},
-}
-
 enum Command {
 	Ask(Box<Config>, oneshot::Sender<Result<NegotiationKey, DeskError>>),
+	Hear(Vec<u8>, oneshot::Sender<Result<Vec<Signed>, String>>),
 	Decide(NegotiationKey, Decision),
 	Read(NegotiationKey, oneshot::Sender<Option<Kept>>),
+	Overview(oneshot::Sender<Vec<Overview>>),
+}
+
+/// How a negotiation stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Overview {
+	/// Which.
+	pub key: NegotiationKey,
+	/// What the operator is to decide.
+	pub question: Option<Question>,
+	/// How it ended, if it has.
+	pub outcome: Option<Outcome>,
 }
 
 /// Talks to a running [`Driver`]. Cheap to clone; the driver ends when the last one is gone.
@@ -157,15 +144,30 @@ enum Command {
 pub struct Handle(mpsc::Sender<Command>);
 
 impl Handle {
+	async fn order<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+		let (reply, answer) = oneshot::channel();
+		self.0.send(make(reply)).await.ok()?;
+		answer.await.ok()
+	}
+
 	/// Opens a negotiation: sends a request. Returns its key.
 	///
 	/// # Errors
 	///
 	/// [`DeskError`]; `None` when the driver has ended.
 	pub async fn ask(&self, config: Config) -> Option<Result<NegotiationKey, DeskError>> {
-		let (reply, asked) = oneshot::channel();
-		self.0.send(Command::Ask(Box::new(config), reply)).await.ok()?;
-		asked.await.ok()
+		self.order(|reply| Command::Ask(Box::new(config), reply)).await
+	}
+
+	/// Takes a message of somebody who calls, and returns what there is to say to that: all that was said since the
+	/// other side spoke last, for [`respond`](super::respond).
+	///
+	/// # Errors
+	///
+	/// Why the message is not taken, for the caller.
+	pub async fn hear(&self, bytes: Vec<u8>) -> Result<Vec<Signed>, String> {
+		let ended = || Err("nobody negotiates here any more".into());
+		self.order(|reply| Command::Hear(bytes, reply)).await.unwrap_or_else(ended)
 	}
 
 	/// Says what the operator has decided. Whether that is taken shows in the events.
@@ -174,26 +176,14 @@ impl Handle {
 		let _ = self.0.send(Command::Decide(key, decision)).await;
 	}
 
-	/// What was said so far in a negotiation that is open, or was when the driver started.
+	/// What was said so far in a negotiation that is open or remembered.
 	pub async fn read(&self, key: NegotiationKey) -> Option<Kept> {
-		let (reply, read) = oneshot::channel();
-		self.0.send(Command::Read(key, reply)).await.ok()?;
-		read.await.ok()?
+		self.order(|reply| Command::Read(key, reply)).await?
 	}
-}
 
-/// A negotiation that is open.
-struct Open {
-	desk: Desk,
-	/// What of the chain it was told last.
-	told: Option<StandingView>,
-	/// When it was told the other side's delegate keys.
-	keys_at: Option<BlockNumber>,
-}
-
-impl Open {
-	fn new(desk: Desk) -> Self {
-		Self { desk, told: None, keys_at: None }
+	/// How all negotiations stand that are open or remembered. Empty when the driver has ended.
+	pub async fn overview(&self) -> Vec<Overview> {
+		self.order(Command::Overview).await.unwrap_or_default()
 	}
 }
 
@@ -204,12 +194,14 @@ pub struct Driver {
 	chain: Arc<dyn NegotiationChain>,
 	transport: Arc<dyn Transport>,
 	policy: Arc<dyn Policy>,
-	open: BTreeMap<NegotiationKey, Open>,
-	/// Negotiations that are over: what was said last is said again to who asks again.
-	over: HashMap<NegotiationKey, Desk>,
+	seats: BTreeMap<NegotiationKey, Seat>,
+	/// Those that are over, the first one first.
+	over: VecDeque<NegotiationKey>,
 	now: BlockNumber,
-	events: mpsc::UnboundedSender<Event>,
-	sending: Arc<Semaphore>,
+	events: broadcast::Sender<Event>,
+	outbox: Outbox,
+	/// What was to be submitted and could not be.
+	failures: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
 }
 
 impl Driver {
@@ -224,30 +216,72 @@ impl Driver {
 		chain: Arc<dyn NegotiationChain>,
 		transport: Arc<dyn Transport>,
 		policy: Arc<dyn Policy>,
-	) -> Result<(Self, mpsc::UnboundedReceiver<Event>), DriverError> {
+	) -> Result<(Self, Events), DriverError> {
 		let now = chain.finalized().await?.number;
-		let (events, heard) = mpsc::unbounded_channel();
-		let sending = Arc::new(Semaphore::new(SENDING));
-		let (open, over) = (BTreeMap::new(), HashMap::new());
-		let mut driver =
-			Self { store, committer, chain, transport, policy, open, over, now, events, sending };
+		let (events, heard) = Events::new(EVENTS);
+		let outbox = Outbox::new(transport.clone());
+		let (seats, over, failures) = (BTreeMap::new(), VecDeque::new(), mpsc::unbounded_channel());
+		let mut driver = Self {
+			store,
+			committer,
+			chain,
+			transport,
+			policy,
+			seats,
+			over,
+			now,
+			events,
+			outbox,
+			failures,
+		};
 		for kept in rows::load_all(driver.store.as_ref()).map_err(DeskError::from)? {
-			if kept.notes.outcome.is_some() {
+			if kept.notes.outcome.is_some() && seat::watched_until(&kept, None) < now {
 				continue;
 			}
-			let Some(config) = driver.policy.resume(&kept) else { continue };
-			let desk = driver.desk(config)?;
-			let question = desk.negotiator().question().cloned();
-			let key = desk.negotiator().transcript().key();
-			driver.open.insert(key, Open::new(desk));
-			if let Some(question) = question {
+			let key = kept.transcript.key();
+			driver.resume(kept)?;
+			let question = driver.seats.get(&key).and_then(|seat| seat.negotiator().question());
+			if let Some(question) = question.cloned() {
 				driver.tell(Event::Asked { key, question });
 			}
 		}
 		Ok((driver, heard))
 	}
 
-	/// Runs until the last handle is gone. Negotiations stay open, and go on with the next driver.
+	/// Goes on with what was kept of a negotiation, if the policy wants.
+	fn resume(&mut self, kept: Kept) -> Result<(), DeskError> {
+		let Some(config) = self.policy.resume(&kept) else { return Ok(()) };
+		let desk = self.desk(config)?;
+		self.seat(desk);
+		Ok(())
+	}
+
+	fn seat(&mut self, desk: Desk) -> NegotiationKey {
+		let seat = Seat::new(desk);
+		let key = seat.key();
+		let is_over = seat.is_over();
+		self.seats.insert(key, seat);
+		if is_over {
+			self.remember(key);
+		}
+		key
+	}
+
+	/// Counts a negotiation among those that are over, in place of the first one where there are too many.
+	fn remember(&mut self, key: NegotiationKey) {
+		if self.over.contains(&key) {
+			return;
+		}
+		self.over.push_back(key);
+		if self.over.len() > MAX_OVER {
+			if let Some(first) = self.over.pop_front() {
+				self.seats.remove(&first);
+			}
+		}
+	}
+
+	/// Runs until the last handle is gone, and what is being sent by then is sent. Negotiations stay open, and go on
+	/// with the next driver.
 	pub fn start(mut self) -> (Handle, tokio::task::JoinHandle<()>) {
 		let (commands, mut orders) = mpsc::channel(16);
 		let task = tokio::spawn(async move {
@@ -261,7 +295,13 @@ impl Driver {
 						Some(order) => self.obey(order).await,
 						None => break,
 					},
-					Some(bytes) = arriving.recv() => self.hear(bytes).await,
+					Some(bytes) = arriving.recv() => {
+						if let Err(reason) = self.hear(bytes, Way::Transport).await {
+							self.tell(Event::Rejected { reason });
+						}
+					},
+					(key, sent) = self.outbox.next() => self.sent(key, sent),
+					Some(failure) = self.failures.1.recv() => self.tell(failure),
 					_ = looks.tick() => {
 						if let Err(error) = self.look().await {
 							tracing::warn!(%error, "the chain could not be read");
@@ -270,6 +310,15 @@ impl Driver {
 				}
 			}
 			listener.abort();
+			let flush = async {
+				while !self.outbox.is_empty() {
+					let (key, sent) = self.outbox.next().await;
+					self.sent(key, sent);
+				}
+			};
+			if tokio::time::timeout(FLUSH, flush).await.is_err() {
+				tracing::warn!("what was said last may not have arrived");
+			}
 		});
 		(Handle(commands), task)
 	}
@@ -279,21 +328,36 @@ impl Driver {
 		let _ = self.events.send(event);
 	}
 
+	fn sent(&self, key: NegotiationKey, sent: Result<(), TransportError>) {
+		if let Err(error) = sent {
+			self.tell(Event::Failed { key, reason: format!("sending: {error}") });
+		}
+	}
+
 	fn desk(&self, config: Config) -> Result<Desk, DeskError> {
 		Desk::open(&self.store, self.committer.clone(), config, self.now)
 	}
 
 	async fn obey(&mut self, order: Command) {
+		// Who does not wait for an answer any more does not get it.
 		match order {
 			Command::Ask(config, reply) => {
-				let asked = self.ask(*config).await;
-				// Who does not wait any more sees it in the events.
-				let _ = reply.send(asked);
+				let _ = reply.send(self.ask(*config).await);
+			},
+			Command::Hear(bytes, reply) => {
+				let _ = reply.send(self.answer(bytes).await);
 			},
 			Command::Decide(key, decision) => self.input(key, Input::Decision(decision)).await,
 			Command::Read(key, reply) => {
-				let desk = self.open.get(&key).map(|open| &open.desk).or(self.over.get(&key));
-				let _ = reply.send(desk.map(|desk| desk.negotiator().kept()));
+				let _ = reply.send(self.seats.get(&key).map(|seat| seat.negotiator().kept()));
+			},
+			Command::Overview(reply) => {
+				let all = self.seats.iter().map(|(key, seat)| {
+					let (question, outcome) =
+						(seat.negotiator().question(), seat.negotiator().outcome());
+					Overview { key: *key, question: question.cloned(), outcome: outcome.cloned() }
+				});
+				let _ = reply.send(all.collect());
 			},
 		}
 	}
@@ -301,66 +365,89 @@ impl Driver {
 	async fn ask(&mut self, config: Config) -> Result<NegotiationKey, DeskError> {
 		let mut desk = self.desk(config)?;
 		let actions = desk.ask().await?;
-		let key = desk.negotiator().transcript().key();
-		self.open.insert(key, Open::new(desk));
+		let key = self.seat(desk);
+		if let Some(seat) = self.seats.get_mut(&key) {
+			seat.shown = 0;
+		}
 		self.act(key, actions);
 		Ok(key)
 	}
 
-	/// Takes a message from anybody.
-	async fn hear(&mut self, bytes: Vec<u8>) {
-		let signed = match Signed::parse(&bytes) {
-			Ok(signed) => signed,
-			Err(error) => return self.tell(Event::Rejected { reason: error.to_string() }),
-		};
+	/// Takes a message of somebody who waits for the answer.
+	async fn answer(&mut self, bytes: Vec<u8>) -> Result<Vec<Signed>, String> {
+		let key = self.hear(bytes, Way::Call).await.inspect_err(|reason| {
+			self.tell(Event::Rejected { reason: reason.clone() });
+		})?;
+		let said = self.seats.get(&key).map(|seat| seat.negotiator().unanswered());
+		Ok(said.into_iter().flatten().cloned().collect())
+	}
+
+	/// Takes a message from anybody. Returns the negotiation.
+	async fn hear(&mut self, bytes: Vec<u8>, way: Way) -> Result<NegotiationKey, String> {
+		let signed = Signed::parse(&bytes).map_err(|error| error.to_string())?;
 		let message = &signed.message;
 		let parties = message.parties();
 		let key = negotiation_key(&parties.buyer, &parties.seller, &parties.negotiation);
-		if let Some(desk) = self.over.get_mut(&key) {
-			match desk.handle(Input::Message(bytes)).await {
-				Ok(actions) => self.act(key, actions),
-				Err(error) => self.tell(Event::Rejected { reason: error.to_string() }),
-			}
-			return;
-		}
-		if !self.open.contains_key(&key) {
-			if let Err(reason) = self.admit(message, key) {
-				return self.tell(Event::Rejected { reason });
-			}
-		}
+		self.admit(message, key)?;
 		if matches!(signed.signature, AgentSignature::Delegate { .. }) {
 			if let Err(error) = self.learn_keys(key).await {
 				tracing::warn!(%error, "delegate keys could not be read");
 			}
 		}
-		let Some(actions) = self.handle(key, Input::Message(bytes)).await else { return };
-		// Not before: who has signed it is known now.
-		self.tell(Event::Said { key, message: Box::new(signed) });
-		self.act(key, actions);
+		let length = |driver: &Self| driver.seats.get(&key).map(Seat::length);
+		let before = length(self);
+		let actions = self.handle(key, Input::Message(bytes)).await?;
+		// Whoever repeats what was said, which anybody can, changes no way.
+		if length(self) > before {
+			if let Some(seat) = self.seats.get_mut(&key) {
+				seat.way = way;
+			}
+			// Not before: who has signed it is known now.
+			self.said(key, &signed);
+		}
+		for action in actions {
+			match (way, action) {
+				// It is in the answer.
+				(Way::Call, Action::Send(message)) => self.said(key, &message),
+				(_, action) => self.act(key, vec![action]),
+			}
+		}
+		Ok(key)
 	}
 
 	/// Has a negotiation know which delegate keys may sign for the other side, unless it has learnt it of late.
 	async fn learn_keys(&mut self, key: NegotiationKey) -> Result<(), ChainError> {
-		let Some(open) = self.open.get(&key) else { return Ok(()) };
-		if open.keys_at.is_some_and(|at| self.now < at.saturating_add(KEYS_EVERY)) {
+		let Some(seat) = self.seats.get(&key) else { return Ok(()) };
+		if seat.keys_at.is_some_and(|at| self.now < at.saturating_add(KEYS_EVERY)) {
 			return Ok(());
 		}
-		let peer = open.desk.negotiator().config().peer.clone();
+		let peer = seat.negotiator().config().peer.clone();
 		let block = self.chain.finalized().await?;
 		let keys = self.chain.offer_keys(&peer, block.hash).await?;
-		if let Some(open) = self.open.get_mut(&key) {
-			open.keys_at = Some(block.number);
+		if let Some(seat) = self.seats.get_mut(&key) {
+			seat.keys_at = Some(block.number);
 		}
 		self.input(key, Input::Keys(keys)).await;
 		Ok(())
 	}
 
-	/// Makes place for a negotiation that somebody opens.
+	/// Makes place for the negotiation of a message: one that is kept on disk, or that somebody opens.
 	fn admit(&mut self, message: &Message, key: NegotiationKey) -> Result<(), String> {
+		if self.seats.contains_key(&key) {
+			return Ok(());
+		}
+		let kept = rows::load(self.store.as_ref(), &key).map_err(|error| error.to_string())?;
+		if let Some(kept) = kept {
+			self.resume(kept).map_err(|error| error.to_string())?;
+			return match self.seats.contains_key(&key) {
+				true => Ok(()),
+				false => Err("the negotiation does not go on here".into()),
+			};
+		}
 		if !matches!(message.body, Body::Request { .. }) || message.sequence != 1 {
 			return Err("the message is of a negotiation that is not open here".into());
 		}
-		if self.open.len() >= MAX_OPEN {
+		if self.seats.len().saturating_sub(self.over.len()) >= MAX_OPEN {
 			return Err(format!("{MAX_OPEN} negotiations are open already"));
 		}
 		let config = self.policy.answer(message).ok_or("the request is not answered here")?;
@@ -368,55 +455,53 @@ impl Driver {
 		if desk.negotiator().transcript().key() != key {
 			return Err("the request is for somebody else".into());
 		}
-		self.open.insert(key, Open::new(desk));
+		self.seat(desk);
 		Ok(())
 	}
 
 	async fn input(&mut self, key: NegotiationKey, input: Input) {
-		if let Some(actions) = self.handle(key, input).await {
-			self.act(key, actions);
+		match self.handle(key, input).await {
+			Ok(actions) => self.act(key, actions),
+			Err(reason) => self.tell(Event::Rejected { reason }),
 		}
 	}
 
-	/// Has the machine take an input. `None` when it was not taken, which is told.
-	async fn handle(&mut self, key: NegotiationKey, input: Input) -> Option<Vec<Action>> {
-		let open = self.open.get_mut(&key)?;
-		match open.desk.handle(input).await {
-			Ok(actions) => Some(actions),
-			Err(error) => {
-				// A stranger's first message that is no good leaves nothing behind.
-				if open.desk.negotiator().transcript().state().length() == 0 {
-					self.open.remove(&key);
-				}
-				self.tell(Event::Rejected { reason: error.to_string() });
-				None
-			},
+	/// Has the machine take an input.
+	async fn handle(&mut self, key: NegotiationKey, input: Input) -> Result<Vec<Action>, String> {
+		let Some(seat) = self.seats.get_mut(&key) else {
+			return Err("the negotiation is not open here".into());
+		};
+		let taken = seat.desk.handle(input).await.map_err(|error| error.to_string());
+		// A stranger's first message that is no good leaves nothing behind.
+		if taken.is_err() && seat.length() == 0 {
+			self.seats.remove(&key);
 		}
+		taken
 	}
 
-	/// Brings what is final to all that are open.
+	/// Brings what is final to all that are open, and now and then to those that are over.
 	async fn look(&mut self) -> Result<(), ChainError> {
 		let block = self.chain.finalized().await?;
 		if block.number <= self.now {
 			return Ok(());
 		}
 		self.now = block.number;
-		let keys: Vec<_> = self.open.keys().copied().collect();
+		let keys: Vec<_> = self.seats.keys().copied().collect();
 		for key in keys {
-			let Some(open) = self.open.get_mut(&key) else { continue };
-			let parties = open.desk.negotiator().transcript().state().parties().clone();
-			// What is final comes before the block that it is in: without it no time passes.
-			let found = match self.chain.standing(&parties, block.hash).await {
-				Ok(found) => found,
-				Err(error) => {
-					tracing::warn!(%error, "a negotiation could not be read");
-					continue;
-				},
-			};
-			let facts = facts(open.told.as_ref(), found.as_ref());
-			open.told = found;
-			for fact in facts {
-				self.input(key, Input::Chain(fact)).await;
+			let Some(seat) = self.seats.get_mut(&key) else { continue };
+			if seat.is_due(block.number, WATCH_EVERY) {
+				// What is final comes before the block that it is in: without it no time passes.
+				match seat.learn(self.chain.as_ref(), &block).await {
+					Ok(facts) => {
+						for fact in facts {
+							self.input(key, Input::Chain(fact)).await;
+						}
+					},
+					Err(error) => {
+						tracing::warn!(%error, "a negotiation could not be read");
+						continue;
+					},
+				}
 			}
 			self.input(key, Input::Tick(block.number)).await;
 		}
@@ -425,13 +510,18 @@ impl Driver {
 
 	/// Carries out what a machine says.
 	fn act(&mut self, key: NegotiationKey, actions: Vec<Action>) {
-		let state = self.open.get(&key).map(|open| &open.desk).or(self.over.get(&key));
-		let parties = state.map(|desk| desk.negotiator().transcript().state().parties().clone());
-		let side = state.map(|desk| desk.negotiator().config().side);
-		let (Some(parties), Some(side)) = (parties, side) else { return };
+		let Some(seat) = self.seats.get(&key) else { return };
+		let (way, side) = (seat.way, seat.negotiator().config().side);
+		let parties = seat.negotiator().transcript().state().parties().clone();
 		for action in actions {
 			match action {
-				Action::Send(message) => self.send(key, message),
+				Action::Send(message) => {
+					self.said(key, &message);
+					// Who calls fetches it.
+					if way == Way::Transport {
+						self.outbox.push(key, message);
+					}
+				},
 				Action::Commit { offer, signature, transcript } => {
 					let chain = self.chain.clone();
 					self.submit(key, "committing the offer", async move {
@@ -454,30 +544,23 @@ impl Driver {
 				Action::Ask(question) => self.tell(Event::Asked { key, question }),
 				Action::Post { at } => self.tell(Event::Post { key, at }),
 				Action::End(outcome) => {
-					if let Some(open) = self.open.remove(&key) {
-						// As many as can be open are remembered; the others have their answers on disk.
-						if self.over.len() >= MAX_OPEN {
-							self.over.clear();
-						}
-						self.over.insert(key, open.desk);
+					if let Some(seat) = self.seats.get_mut(&key) {
+						seat.end(self.now);
 					}
+					self.remember(key);
 					self.tell(Event::Ended { key, outcome });
 				},
 			}
 		}
 	}
 
-	fn send(&self, key: NegotiationKey, message: Box<Signed>) {
-		self.tell(Event::Said { key, message: message.clone() });
-		let (transport, sending) = (self.transport.clone(), self.sending.clone());
-		let events = self.events.clone();
-		tokio::spawn(async move {
-			let Ok(_permit) = sending.acquire().await else { return };
-			if let Err(error) = transport.send(*message).await {
-				let reason = format!("sending: {error}");
-				let _ = events.send(Event::Failed { key, reason });
-			}
-		});
+	/// Tells of a message, the first time.
+	fn said(&mut self, key: NegotiationKey, message: &Signed) {
+		let Some(seat) = self.seats.get_mut(&key) else { return };
+		if message.message.sequence > seat.shown {
+			seat.shown = message.message.sequence;
+			self.tell(Event::Said { key, message: Box::new(message.clone()) });
+		}
 	}
 
 	fn submit(
@@ -486,14 +569,23 @@ impl Driver {
 		what: &'static str,
 		done: impl std::future::Future<Output = Result<(), ChainError>> + Send + 'static,
 	) {
-		let events = self.events.clone();
+		let failures = self.failures.0.clone();
 		tokio::spawn(async move {
 			if let Err(error) = done.await {
-				let reason = format!("{what}: {error}");
-				let _ = events.send(Event::Failed { key, reason });
+				// A driver that has ended tells nobody.
+				let _ = failures.send(Event::Failed { key, reason: format!("{what}: {error}") });
 			}
 		});
 	}
+}
+
+/// How the other side's last message has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+	/// Through the transport, which also brings what is said to it.
+	Transport,
+	/// It calls, and fetches what is said to it.
+	Call,
 }
 
 /// Why a driver does not start.
@@ -505,26 +597,6 @@ pub enum DriverError {
 	/// What was kept cannot be read or taken up.
 	#[error(transparent)]
 	Desk(#[from] DeskError),
-}
-
-/// What has become final of a negotiation since it was told last.
-fn facts(before: Option<&StandingView>, after: Option<&StandingView>) -> Vec<Fact> {
-	let Some(after) = after else { return Vec::new() };
-	let bar = |view: &StandingView, side| match side {
-		Side::Buyer => view.buyer_bar,
-		Side::Seller => view.seller_bar,
-	};
-	let mut facts = Vec::new();
-	for by in [Side::Buyer, Side::Seller] {
-		let round = bar(after, by);
-		if round > before.map_or(0, |before| bar(before, by)) {
-			facts.push(Fact::Withdrawn { by, round });
-		}
-	}
-	// It has the last word.
-	let known = before.is_some_and(|before| before.agreement.is_some());
-	facts.extend(after.agreement.filter(|_| !known).map(|agreement| Fact::Committed { agreement }));
-	facts
 }
 
 /// Hands over what the transport brings, for ever.

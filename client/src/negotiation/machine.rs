@@ -120,6 +120,19 @@ impl Negotiator {
 		self.question.as_ref()
 	}
 
+	/// What this side has said since the other one spoke last: what that one needs to go on.
+	pub fn unanswered(&self) -> Vec<&Signed> {
+		let (me, length) = (self.me(), self.transcript.state().length());
+		let mut said: Vec<_> = (1..=length)
+			.rev()
+			.map_while(|sequence| {
+				self.transcript.message(sequence).filter(|signed| signed.message.side == me)
+			})
+			.collect();
+		said.reverse();
+		said
+	}
+
 	/// By what it acts.
 	pub fn config(&self) -> &Config {
 		&self.config
@@ -369,15 +382,8 @@ impl Negotiator {
 			return Vec::new();
 		}
 		self.sent = self.now;
-		let me = self.me();
-		let length = self.transcript.state().length();
-		let own = (1..=length).rev().map_while(|sequence| {
-			self.transcript.message(sequence).filter(|signed| signed.message.side == me)
-		});
-		let mut actions: Vec<_> =
-			own.map(|signed| Action::Send(Box::new(signed.clone()))).collect();
-		actions.reverse();
-		actions
+		let own = self.unanswered().into_iter();
+		own.map(|signed| Action::Send(Box::new(signed.clone()))).collect()
 	}
 
 	fn end(&mut self, outcome: Outcome) -> Vec<Action> {
@@ -388,8 +394,12 @@ impl Negotiator {
 
 	fn tick(&mut self, now: BlockNumber) -> Result<Vec<Action>, Rejection> {
 		self.now = self.now.max(now);
+		let patient = self.now.saturating_sub(self.sent) < self.config.patience;
 		if self.notes.outcome.is_some() {
-			return Ok(Vec::new());
+			return match self.lacks_accept() && !patient {
+				true => Ok(self.say_again()),
+				false => Ok(Vec::new()),
+			};
 		}
 		let state = self.transcript.state();
 		match state.turn() {
@@ -410,12 +420,24 @@ impl Negotiator {
 				if offered.or(asked).is_some_and(|until| self.now > until) {
 					return Ok(self.end(Outcome::Expired));
 				}
-				match self.now.saturating_sub(self.sent) >= self.config.patience {
-					true => Ok(self.say_again()),
-					false => Ok(Vec::new()),
+				match patient {
+					true => Ok(Vec::new()),
+					false => Ok(self.say_again()),
 				}
 			},
 		}
+	}
+
+	/// Whether the chain has told of the agreement, the other side has not, and may still be asked: until the last block
+	/// of the offer.
+	fn lacks_accept(&self) -> bool {
+		let agreed = match &self.notes.outcome {
+			Some(Outcome::Agreed { agreement }) => agreement,
+			_ => return false,
+		};
+		let open = matches!(self.transcript.state().turn(), Turn::Of(_) | Turn::Asked { .. });
+		let standing = self.ours().filter(|standing| standing.digest == *agreed);
+		open && standing.is_some_and(|standing| standing.offer.valid_until >= self.now)
 	}
 
 	fn decided(&mut self, decision: Decision) -> Result<Vec<Action>, Rejection> {

@@ -116,7 +116,7 @@ impl Transcript {
 	}
 
 	/// The messages in order.
-	pub fn messages(&self) -> impl ExactSizeIterator<Item = &Signed> {
+	pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Signed> + ExactSizeIterator {
 		self.messages.iter().map(Arc::as_ref)
 	}
 

@@ -64,3 +64,10 @@ pub enum TransportError {
 	#[error("the key does not sign for its account")]
 	Key,
 }
+
+impl TransportError {
+	/// Whether the same may go through a moment later.
+	pub fn is_passing(&self) -> bool {
+		matches!(self, Self::Http(_) | Self::Node(_) | Self::Silent | Self::NoKey(_))
+	}
+}

@@ -1,8 +1,9 @@
 //! Reading channels: when, how often, and for whom.
 
 use super::{
-	millis, rows::root_key, Heads, Inner, Payee, PayeeError, MAX_ABSENT, PARALLEL_READS, PASS,
-	RECHECK,
+	millis,
+	rows::{forgotten_write, root_key},
+	Heads, Inner, Payee, PayeeError, MAX_ABSENT, PARALLEL_READS, PASS, RECHECK,
 };
 use crate::{
 	chain::{to_hex, At, BlockRef, ChainError, ChannelInfo},
@@ -132,6 +133,15 @@ impl Payee {
 			Some(heads) => heads,
 			None => self.heads().await?,
 		};
+		self.0.finalized.fetch_max(heads.finalized.number, Ordering::Relaxed);
+		// A channel that is forgotten would look like a new one to a node that has fallen back behind its end.
+		let forgotten = self.0.forgotten.load(Ordering::Relaxed);
+		if heads.finalized.number < forgotten && !self.machine().knows(id) {
+			let number = heads.finalized.number;
+			return Err(stale(format!(
+				"the node's final block is {number}, and {forgotten} was final"
+			)));
+		}
 		let chain = &self.0.chain;
 		let info = chain.channel(*id, At::Hash(heads.finalized.hash)).await?;
 		let newest = chain.channel(*id, At::Hash(heads.best.hash)).await?;
@@ -238,13 +248,16 @@ impl Payee {
 		self.machine_mut().note_settled(at, settled, now);
 	}
 
-	/// Removes the records of a channel that has ended: nothing can be claimed from it any more.
+	/// Removes the records of a channel that has ended: nothing can be claimed from it any more. What stays is the block
+	/// by which it had ended, for nodes that have not come so far.
 	async fn forget(&self, id: &ChannelId) -> Result<(), PayeeError> {
+		let seen = self.0.finalized.load(Ordering::Relaxed);
+		let forgotten = self.0.forgotten.fetch_max(seen, Ordering::Relaxed).max(seen);
 		let (lanes, roots) = {
 			let machine = self.machine();
 			(machine.lanes(id), machine.roots(id))
 		};
-		let mut writes = vec![Write::remove(Table::Consents, id)];
+		let mut writes = vec![forgotten_write(forgotten), Write::remove(Table::Consents, id)];
 		writes.extend(lanes.iter().map(|at| Write::remove(Table::Payee, &at.to_bytes())));
 		writes.extend(roots.iter().map(|root| Write::remove(Table::Roots, &root_key(id, root))));
 		self.0.committer.commit(writes).await?;

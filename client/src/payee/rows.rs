@@ -3,7 +3,7 @@
 use super::rules::Record;
 use crate::{
 	allowance::Allowance,
-	store::{Store, StoreError, Table},
+	store::{Store, StoreError, Table, Write},
 	voucher::{LaneKey, SignedVoucher},
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -72,6 +72,16 @@ pub(super) fn root_key(id: &ChannelId, root: &Tick) -> [u8; 64] {
 	out
 }
 
+/// Under what [`forgotten`] is kept, in [`Table::Meta`].
+const FORGOTTEN: &[u8] = b"forgotten";
+
+/// Until which block channels have ended that are forgotten.
+#[derive(Clone, Debug, Decode, Encode)]
+enum ForgottenRow {
+	#[codec(index = 1)]
+	V1(BlockNumber),
+}
+
 fn rows<T: Decode>(store: &dyn Store, table: Table) -> Result<Vec<(Vec<u8>, T)>, StoreError> {
 	let decode = |(key, value): (Vec<u8>, Vec<u8>)| {
 		let row = T::decode_all(&mut value.as_slice()).map_err(|_| StoreError::Malformed(table))?;
@@ -114,4 +124,17 @@ pub(super) fn consents(store: &dyn Store) -> Result<Vec<(ChannelId, BlockNumber)
 		Ok((id.map_err(|_| StoreError::Malformed(Table::Consents))?, until))
 	};
 	rows(store, Table::Consents)?.into_iter().map(read).collect()
+}
+
+/// The block by which all channels had ended that are forgotten; 0 if none is.
+pub(super) fn forgotten(store: &dyn Store) -> Result<BlockNumber, StoreError> {
+	let Some(row) = store.get(Table::Meta, FORGOTTEN)? else { return Ok(0) };
+	let row = ForgottenRow::decode_all(&mut row.as_slice());
+	let ForgottenRow::V1(block) = row.map_err(|_| StoreError::Malformed(Table::Meta))?;
+	Ok(block)
+}
+
+/// Keeps it.
+pub(super) fn forgotten_write(block: BlockNumber) -> Write {
+	Write::put(Table::Meta, FORGOTTEN, &ForgottenRow::V1(block))
 }

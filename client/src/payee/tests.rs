@@ -337,6 +337,37 @@ async fn ended_channels_should_be_removed_from_the_store() {
 	assert_eq!(payee.totals(), Totals { lost, ..Totals::default() });
 }
 
+#[tokio::test]
+async fn a_channel_that_is_forgotten_should_not_be_new_to_a_node_that_has_fallen_back() {
+	let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+	let chain = chain(100);
+	let config = PayeeConfig { max_age: Duration::ZERO, ..config() };
+	let start = || Payee::start(config.clone(), store.clone(), chain.clone());
+	let payee = start().await.unwrap();
+	payee.accept(&sign(10), 10, [0; 32]).await.unwrap();
+	let number = chain.state().number;
+	let channels = chain.state().best.clone();
+	let set = |number, channels: &std::collections::HashMap<_, _>| {
+		let mut state = chain.state();
+		state.number = number;
+		(state.best, state.finalized) = (channels.clone(), channels.clone());
+	};
+	set(number + 5, &Default::default());
+	payee.refresh_all().await.unwrap();
+	// In the same process and in the next one: the node still, or again, has the channel.
+	set(number + 4, &channels);
+	for payee in [payee, start().await.unwrap()] {
+		let outcome = payee.accept(&sign(20), 10, [1; 32]).await;
+		assert!(matches!(outcome, Err(PayeeError::Chain(_))), "{outcome:?}");
+	}
+	// A node that has come as far says the truth, and so does a channel that is there.
+	set(number + 5, &channels);
+	assert!(matches!(
+		start().await.unwrap().accept(&sign(20), 20, [1; 32]).await,
+		Ok(Accepted::Fresh(_))
+	));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replaced_key_should_be_found_when_a_signature_does_not_fit() {
 	let chain = chain(1_000);

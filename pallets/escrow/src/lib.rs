@@ -47,7 +47,7 @@ pub mod pallet {
 		agreement::{
 			negotiation_key, AgreementId, Evidence, Kpis, NegotiationKey, Offer, Side,
 			MAX_ARBITERS, MAX_CHANGES, MAX_DURATION, MAX_MILESTONES, MAX_ROUNDS, MAX_VALIDITY,
-			MIN_REVIEW,
+			MIN_REVIEW, VOID_WINDOW,
 		},
 		keys::AgentSignature,
 		money::ScheduleId,

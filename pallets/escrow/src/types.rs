@@ -15,10 +15,6 @@ use stoa_primitives::{
 	AccountId, Balance, BlockNumber, H256,
 };
 
-/// How long after the commit of an offer its signer can undo the agreement by showing that the other
-/// side had refused the offer before: one day.
-pub const VOID_WINDOW: BlockNumber = stoa_primitives::DAYS;
-
 /// How long what is left of an agreement is kept after its end: 30 days. No shorter than
 /// [`MAX_VALIDITY`], so that no offer of its negotiation can be committed when it is gone.
 pub const RECORD_PERIOD: BlockNumber = MAX_VALIDITY;

@@ -83,9 +83,6 @@ struct Inner {
 	blocks: Vec<Block>,
 	/// Place of the last final block in it.
 	finalized: usize,
-	/// Place of the last final block in which a channel has ended. Nodes do not fall back behind it: who has
-	/// forgotten the channel has nothing to tell that it was there before.
-	ended: usize,
 	/// Every block that ever was, also if it was reverted.
 	views: HashMap<H256, (BlockRef, Arc<View>)>,
 	/// Channels that somebody has asked to be shown.
@@ -196,10 +193,6 @@ impl Inner {
 			let events = done.flatten().chain(&block.idle).cloned();
 			self.news.extend(events.map(|event| (block.at.number, event)));
 		}
-		let news = self.news.iter().rev().find(|(_, event)| matches!(event, Event::Closed { .. }));
-		let ended =
-			news.and_then(|(at, _)| self.blocks.iter().position(|one| one.at.number == *at));
-		self.ended = self.ended.max(ended.unwrap_or(0));
 		self.finalized = self.finalized.max(place);
 	}
 
@@ -245,7 +238,6 @@ impl Chain {
 			ext,
 			blocks: Vec::new(),
 			finalized: 0,
-			ended: 0,
 			views: HashMap::new(),
 			watched: Vec::new(),
 			pool: Vec::new(),
@@ -388,7 +380,7 @@ impl Node {
 	fn at(&self, at: At) -> Result<(BlockRef, Arc<View>), ChainError> {
 		let lag = self.sight()?.lag;
 		let inner = self.chain.inner();
-		let best = (inner.blocks.len() - 1).saturating_sub(lag).max(1).max(inner.ended);
+		let best = (inner.blocks.len() - 1).saturating_sub(lag).max(1);
 		let hash = match at {
 			At::Best => inner.blocks[best].at.hash,
 			At::Finalized => inner.blocks[inner.finalized.min(best)].at.hash,

@@ -7,12 +7,14 @@ use super::{
 use crate::{
 	amount::Unit,
 	cli::{Buy, Operator, Sell},
+	commands::serve::bind,
 	context::Context,
 	keys::KeyPair,
 	output::{Failure, Report},
 	signals::stopped,
 };
 use std::{
+	collections::{BTreeMap, HashMap, HashSet, VecDeque},
 	io::{stdin, BufRead, IsTerminal},
 	path::Path,
 	sync::Arc,
@@ -22,16 +24,21 @@ use stoa_client::{
 	chain::{calls, to_hex, At, Chain, SignedChain},
 	keys::random_bytes,
 	negotiation::{
-		Config, Decision, Driver, Event, Handle, Kept, Message, Outcome, Parties, Policy, Question,
-		SealingKey, StatementTransport, Timing, Turn,
+		Config, Decision, Driver, Event, Events, Handle, HttpTransport, Kept, Message, Outcome,
+		Overview, Parties, Policy, Question, SealingKey, StatementTransport, Timing, Transport,
+		Turn,
 	},
 	store::Committer,
 };
+use stoa_gateway::serve_negotiations;
 use stoa_primitives::{
 	agreement::{NegotiationKey, Side},
 	AccountId, BlockNumber,
 };
-use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::Instant};
+use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+
+/// How long a call to the other side may take.
+const REQUEST: Duration = Duration::from_secs(20);
 
 /// How long a side waits for the last message of a negotiation that has ended with an agreement.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -89,7 +96,9 @@ struct Desk<'a> {
 	operator: Operator,
 	template: Template,
 	handle: Handle,
-	events: UnboundedReceiver<Event>,
+	events: Events,
+	/// What was missed, as far as it still matters.
+	missed: VecDeque<Event>,
 	task: JoinHandle<()>,
 }
 
@@ -99,6 +108,7 @@ impl<'a> Desk<'a> {
 		profile: &Path,
 		side: Side,
 		operator: Operator,
+		peer: Option<(AccountId, &str)>,
 	) -> Result<Self, Failure> {
 		let key = context.key()?;
 		let profile = Profile::read(profile)?;
@@ -113,35 +123,28 @@ impl<'a> Desk<'a> {
 		let template = Template { span: config.deadline.saturating_sub(now), config };
 		let store = open(context, &chain, &key.account_id()).await?;
 		let committer = Committer::start(store.clone())?;
-		let transport = StatementTransport::connect(
-			context.node(),
-			chain.genesis(),
-			key.account.clone(),
-			SealingKey::generate(),
-			Timing::default(),
-		)
-		.await
-		.map_err(|error| {
-			Failure::new(
-				format!("the node's statement store cannot be used: {error}"),
-				"only registered agents may: see `stoa agent register`; or name another node",
-			)
-		})?;
+		let transport: Arc<dyn Transport> = match peer {
+			Some((peer, url)) => Arc::new(calling(peer, url)?),
+			None => Arc::new(stating(context, &chain, &key).await?),
+		};
 		// Nobody chooses later from what its fees are paid: all from where those of this call would be.
 		let call = calls::escrow::forget([0; 32]);
 		let options = context.final_options(&chain, &key, &call).await?;
 		let signed = Arc::new(SignedChain::new(chain.clone(), key.account.clone(), options));
 		let policy = Arc::new(template.clone());
-		let (driver, events) = Driver::new(store, committer, signed, Arc::new(transport), policy)
-			.await
-			.map_err(broken)?;
+		let (driver, events) =
+			Driver::new(store, committer, signed, transport, policy).await.map_err(broken)?;
 		let (handle, task) = driver.start();
-		Ok(Self { context, chain, unit, key, operator, template, handle, events, task })
+		let missed = VecDeque::new();
+		Ok(Self { context, chain, unit, key, operator, template, handle, events, missed, task })
 	}
 
 	/// The next thing that happens, shown, with questions answered as the operator wants.
 	async fn next(&mut self) -> Result<Event, Failure> {
-		let event = self.events.recv().await.ok_or_else(|| broken("its driver has ended"))?;
+		let event = match self.missed.pop_front() {
+			Some(event) => event,
+			None => self.events.next().await.ok_or_else(|| broken("its driver has ended"))?,
+		};
 		match &event {
 			Event::Said { message, .. } => {
 				self.context.progress(&describe(&message.message, &self.unit));
@@ -157,6 +160,14 @@ impl<'a> Desk<'a> {
 			Event::Ended { key, outcome } => {
 				let line = format!("{}: {}", to_hex(key), show_outcome(outcome));
 				self.context.progress(&line);
+			},
+			Event::Missed { count } => {
+				self.context.progress(&format!("{count} events were too many to be shown"));
+				for Overview { key, question, outcome } in self.handle.overview().await {
+					let asked = question.map(|question| Event::Asked { key, question });
+					let ended = outcome.map(|outcome| Event::Ended { key, outcome });
+					self.missed.extend(asked.into_iter().chain(ended));
+				}
 			},
 		}
 		Ok(event)
@@ -208,6 +219,31 @@ impl<'a> Desk<'a> {
 	}
 }
 
+/// Through the node's statement store.
+async fn stating(
+	context: &Context,
+	chain: &Chain,
+	key: &KeyPair,
+) -> Result<StatementTransport, Failure> {
+	let (secret, timing) = (SealingKey::generate(), Timing::default());
+	let account = key.account.clone();
+	StatementTransport::connect(context.node(), chain.genesis(), account, secret, timing)
+		.await
+		.map_err(|error| {
+			Failure::new(
+				format!("the node's statement store cannot be used: {error}"),
+				"only registered agents may: see `stoa agent register`; or name another node",
+			)
+		})
+}
+
+/// To one agent, which listens at `url`.
+fn calling(peer: AccountId, url: &str) -> Result<HttpTransport, Failure> {
+	HttpTransport::new(HashMap::from([(peer, url.to_owned())]), REQUEST).map_err(|error| {
+		Failure::new(format!("{url} cannot be called: {error}"), "give a URL like https://host")
+	})
+}
+
 fn parties(chain: &Chain, side: Side, own: AccountId, other: AccountId) -> Parties {
 	let (genesis, negotiation) = (chain.genesis(), random_bytes());
 	match side {
@@ -254,7 +290,8 @@ fn read_answer(question: &str) -> Decision {
 /// Those of keys, files, stores and chain.
 pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failure>), Failure> {
 	let seller = context.account(&args.seller)?;
-	let mut desk = Desk::start(context, &args.profile, Side::Buyer, args.operator).await?;
+	let peer = args.url.as_deref().map(|url| (seller.clone(), url));
+	let mut desk = Desk::start(context, &args.profile, Side::Buyer, args.operator, peer).await?;
 	let now = desk.chain.block(At::Finalized).await?.number;
 	let parties = parties(&desk.chain, Side::Buyer, desk.key.account_id(), seller);
 	let config = desk.template.of(&parties, now).ok_or_else(|| broken("it is not this side's"))?;
@@ -320,17 +357,31 @@ fn outcome_word(outcome: &Outcome) -> &'static str {
 ///
 /// Those of keys, files, stores and chain.
 pub async fn sell(context: &Context, args: &Sell) -> Result<Report, Failure> {
-	let mut desk = Desk::start(context, &args.profile, Side::Seller, args.operator).await?;
+	let listener = match &args.listen {
+		Some(address) => Some(bind(address, "--listen, like 127.0.0.1:8403").await?),
+		None => None,
+	};
+	let mut desk = Desk::start(context, &args.profile, Side::Seller, args.operator, None).await?;
+	let (close, closed) = oneshot::channel::<()>();
+	let door = listener.map(|(listener, address)| {
+		context.progress(&format!("listening on http://{address}"));
+		let until = async {
+			// A dropped sender closes it as well.
+			let _ = closed.await;
+		};
+		tokio::spawn(serve_negotiations(listener, desk.handle.clone(), until))
+	});
 	context.progress(&format!("{} answers whoever asks", desk.key.address()));
-	let (mut over, mut agreed) = (0u64, Vec::new());
-	while args.count.is_none_or(|count| over < count) {
+	let (mut over, mut agreed) = (HashSet::new(), BTreeMap::new());
+	let count = |over: &HashSet<_>| u64::try_from(over.len()).unwrap_or(u64::MAX);
+	while args.count.is_none_or(|most| count(&over) < most) {
 		tokio::select! {
 			event = desk.next() => if let Event::Ended { key, outcome } = event? {
-				over = over.saturating_add(1);
-				if let Outcome::Agreed { agreement } = outcome {
-					agreed.push(to_hex(agreement));
-					desk.complete(key).await;
-				}
+				over.insert(key);
+				match outcome {
+					Outcome::Agreed { agreement } => agreed.insert(key, agreement),
+					_ => agreed.remove(&key),
+				};
 			},
 			stop = stopped() => {
 				stop?;
@@ -338,9 +389,16 @@ pub async fn sell(context: &Context, args: &Sell) -> Result<Report, Failure> {
 			},
 		}
 	}
+	for key in agreed.keys() {
+		desk.complete(*key).await;
+	}
+	drop(close);
+	if let Some(door) = door {
+		door.await.map_err(broken)?;
+	}
 	desk.stop().await?;
-	let made = u64::try_from(agreed.len()).unwrap_or(u64::MAX);
+	let (over, made) = (count(&over), agreed.len());
 	Ok(Report::line(format!("{over} negotiations ended, {made} of them with an agreement."))
 		.with("ended", over)
-		.with("agreements", agreed))
+		.with("agreements", agreed.values().map(to_hex).collect::<Vec<_>>()))
 }

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// Answers requests one after the other with what `serve` makes of their bodies, as a server would that mounts it.
-async fn server<F, T>(mut serve: T) -> String
+pub async fn server<F, T>(mut serve: T) -> String
 where
 	T: FnMut(Vec<u8>) -> F + Send + 'static,
 	F: std::future::Future<Output = Vec<u8>> + Send,

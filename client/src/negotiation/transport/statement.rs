@@ -175,10 +175,12 @@ impl StatementTransport {
 			match events.next().await {
 				Some(Ok(StatementEvent::NewStatements { statements, .. })) => {
 					let now = SystemTime::now();
-					let opened = statements
-						.iter()
-						.filter_map(|Bytes(bytes)| open(bytes, &self.account(), &self.secret, now));
-					arriving.waiting.extend(opened.collect::<Vec<_>>());
+					let read =
+						|Bytes(bytes): &Bytes| open(bytes, &self.account(), &self.secret, now);
+					let mut opened: Vec<_> = statements.iter().filter_map(read).collect();
+					// What a store has comes in any order; what follows too early is not taken.
+					opened.sort_by_key(|(expiry, _)| *expiry);
+					arriving.waiting.extend(opened.into_iter().map(|(_, bytes)| bytes));
 				},
 				// The next call asks anew, and is told again what the node still has.
 				Some(Err(error)) => {
@@ -275,14 +277,20 @@ fn statement(
 	signed(statement, key)
 }
 
-/// The message in a statement for this account, from whoever has signed the statement. Everything else is none: anybody
-/// can put anything under a topic.
-fn open(bytes: &[u8], to: &AccountId, secret: &SealingKey, now: SystemTime) -> Option<Vec<u8>> {
+/// Expiry and message of a statement for this account, from whoever has signed the statement. Everything else is none:
+/// anybody can put anything under a topic.
+fn open(
+	bytes: &[u8],
+	to: &AccountId,
+	secret: &SealingKey,
+	now: SystemTime,
+) -> Option<(u64, Vec<u8>)> {
 	let statement = read(bytes, now)?;
 	let from = AccountId::new(statement.account_id()?);
 	let ours = statement.topics() == [inbox_topic(to), pair_topic(&from, to)];
 	let sealed = statement.data().filter(|data| ours && data.len() <= MAX_SEALED)?;
-	is_signed(&statement).then(|| secret.open(sealed).ok())?
+	let message = is_signed(&statement).then(|| secret.open(sealed).ok())??;
+	Some((statement.expiry(), message))
 }
 
 fn read(bytes: &[u8], now: SystemTime) -> Option<Statement> {
@@ -358,7 +366,8 @@ mod tests {
 			let sealed = seal(&secret.public(), b"message").unwrap();
 			let statement = statement(&from, &message(&from, &to, 1), sealed, LATER).unwrap();
 			let bytes = statement.encode();
-			assert_eq!(open(&bytes, &to.account(), &secret, NOW), Some(b"message".to_vec()));
+			let opened = open(&bytes, &to.account(), &secret, NOW);
+			assert_eq!(opened, Some((statement.expiry(), b"message".to_vec())));
 			assert_eq!(open(&bytes, &from.account(), &secret, NOW), None);
 			assert_eq!(open(&bytes, &to.account(), &SealingKey::generate(), NOW), None);
 			let over = NOW + Duration::from_secs(1);
@@ -385,7 +394,8 @@ mod tests {
 		let sealed = seal(&secret.public(), &longest).unwrap();
 		assert_eq!(sealed.len(), MAX_SEALED);
 		let statement = statement(&from, &message(&from, &to, 1), sealed, LATER).unwrap();
-		assert_eq!(open(&statement.encode(), &to.account(), &secret, NOW), Some(longest));
+		let opened = open(&statement.encode(), &to.account(), &secret, NOW);
+		assert_eq!(opened, Some((statement.expiry(), longest)));
 		// A question and what follows it, in two negotiations, fit beside the backups.
 		let room = stoa_primitives::statement::MAX_STATEMENT_BYTES as usize / 4;
 		assert!(MAX_SEALED * 3 <= room);

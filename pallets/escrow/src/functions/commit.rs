@@ -4,7 +4,7 @@ use super::*;
 use frame_support::storage::{with_transaction, TransactionOutcome};
 use stoa_primitives::{
 	agent::Scope,
-	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY},
+	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY, VOID_WINDOW},
 	keys::AgentSignature,
 	traits::{AgentRegistry, Ledger, Settlement, SpendGuard},
 	H256,

@@ -18,7 +18,7 @@ use sp_runtime::{DispatchError, DispatchResult, Permill};
 use stoa_primitives::{
 	agreement::{
 		negotiation_key, AgreementId, Milestone, Offer, Panel, Side, MAX_DURATION, MAX_ROUNDS,
-		MAX_VALIDITY,
+		MAX_VALIDITY, VOID_WINDOW,
 	},
 	payload::{CancelConsent, ExtendConsent, Payload},
 	AccountId, Balance, BlockNumber, H256,

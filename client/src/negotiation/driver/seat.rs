@@ -1,0 +1,123 @@
+//! One negotiation of a driver, and what the chain has told it.
+
+use super::{NegotiationChain, Way};
+use crate::{
+	chain::{BlockRef, ChainError},
+	negotiation::{
+		desk::Desk,
+		machine::{Fact, Negotiator, Outcome},
+		rows::Kept,
+	},
+};
+use stoa_primitives::{
+	agreement::{NegotiationKey, Side, StandingView, VOID_WINDOW},
+	BlockNumber,
+};
+
+/// A negotiation that is open or remembered.
+pub(super) struct Seat {
+	pub desk: Desk,
+	/// How the other side is answered.
+	pub way: Way,
+	/// The last message that whoever listens was told of.
+	pub shown: u32,
+	/// When it was told the other side's delegate keys.
+	pub keys_at: Option<BlockNumber>,
+	/// What of the chain it was told last.
+	told: Option<StandingView>,
+	/// When it was looked at last.
+	seen: BlockNumber,
+	/// The last block in which the chain can say something new of it once it is over.
+	watched_until: BlockNumber,
+}
+
+impl Seat {
+	pub fn new(desk: Desk) -> Self {
+		let watched_until = watched_until(&desk.negotiator().kept(), None);
+		let shown = desk.negotiator().transcript().state().length();
+		let (way, keys_at, told, seen) = (Way::Transport, None, None, 0);
+		Self { desk, way, shown, keys_at, told, seen, watched_until }
+	}
+
+	pub fn negotiator(&self) -> &Negotiator {
+		self.desk.negotiator()
+	}
+
+	pub fn key(&self) -> NegotiationKey {
+		self.negotiator().transcript().key()
+	}
+
+	/// How many messages were said.
+	pub fn length(&self) -> u32 {
+		self.negotiator().transcript().state().length()
+	}
+
+	pub fn is_over(&self) -> bool {
+		self.negotiator().outcome().is_some()
+	}
+
+	/// Takes note that it has ended, in block `now`.
+	pub fn end(&mut self, now: BlockNumber) {
+		self.watched_until = watched_until(&self.negotiator().kept(), Some(now));
+	}
+
+	/// Whether the chain is to be asked in block `now`: always while it is open, every so many blocks when it is over and
+	/// the chain may still say otherwise.
+	pub fn is_due(&self, now: BlockNumber, every: BlockNumber) -> bool {
+		let is_late = now >= self.seen.saturating_add(every);
+		!self.is_over() || (is_late && self.seen <= self.watched_until)
+	}
+
+	/// Asks the chain. Returns what is new.
+	pub async fn learn(
+		&mut self,
+		chain: &dyn NegotiationChain,
+		block: &BlockRef,
+	) -> Result<Vec<Fact>, ChainError> {
+		let parties = self.negotiator().transcript().state().parties();
+		let found = chain.standing(parties, block.hash).await?;
+		let mut facts = facts(self.told.as_ref(), found.as_ref());
+		let ended = |view: &StandingView| view.agreement.filter(|_| view.keep_until.is_some());
+		if let Some(agreement) = found.as_ref().and_then(ended) {
+			let is_known = self.told.as_ref().and_then(ended).is_some();
+			if !is_known && chain.voided(&agreement, block.hash).await? {
+				facts.push(Fact::Voided { agreement });
+			}
+		}
+		(self.told, self.seen) = (found, block.number);
+		Ok(facts)
+	}
+}
+
+/// The last block in which the chain can say something new of a negotiation that is over: that its agreement, which was
+/// known in block `known`, is undone, or that somebody who has denied commits all the same.
+pub(super) fn watched_until(kept: &Kept, known: Option<BlockNumber>) -> BlockNumber {
+	let offered = kept.transcript.state().standing().map(|standing| standing.offer.valid_until);
+	match &kept.notes.outcome {
+		Some(Outcome::Agreed { .. }) => {
+			known.or(offered).unwrap_or_default().saturating_add(VOID_WINDOW)
+		},
+		Some(Outcome::Denied { exposed_until, .. }) => exposed_until.unwrap_or_default(),
+		Some(Outcome::Expired | Outcome::Withdrawn { .. } | Outcome::Voided { .. }) | None => 0,
+	}
+}
+
+/// What has become final of a negotiation since it was told last.
+fn facts(before: Option<&StandingView>, after: Option<&StandingView>) -> Vec<Fact> {
+	let Some(after) = after else { return Vec::new() };
+	let bar = |view: &StandingView, side| match side {
+		Side::Buyer => view.buyer_bar,
+		Side::Seller => view.seller_bar,
+	};
+	let mut facts = Vec::new();
+	for by in [Side::Buyer, Side::Seller] {
+		let round = bar(after, by);
+		if round > before.map_or(0, |before| bar(before, by)) {
+			facts.push(Fact::Withdrawn { by, round });
+		}
+	}
+	// It has the last word.
+	let known = before.is_some_and(|before| before.agreement.is_some());
+	facts.extend(after.agreement.filter(|_| !known).map(|agreement| Fact::Committed { agreement }));
+	facts
+}
