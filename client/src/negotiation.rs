@@ -33,17 +33,17 @@ mod tests;
 pub use self::{
 	desk::{Desk, DeskError},
 	driver::{
-		Driver, DriverError, Event, Events, Handle, NegotiationChain, Overview, Policy, EVENTS,
-		MAX_OPEN,
+		Driver, DriverError, Event, Events, Handle, Load, NegotiationChain, Overview, Policy,
+		EVENTS, MAX_OPEN, MAX_OPEN_WITH,
 	},
 	kpi::{Deal, Figures, Kpis},
 	machine::{
 		Action, Config, ConfigError, Decision, Fact, Input, Negotiator, NoDeal, Notes, Outcome,
-		Question, Rejection, DRIFT, OPENING_DRIFT,
+		Question, Rejection, DRIFT, OPENING_AGE, OPENING_DRIFT,
 	},
 	message::{
-		Body, ChainHash, DenyReason, EscalateReason, Message, MessageError, Parties, Quote,
-		SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL,
+		offer_nonce, Body, ChainHash, DenyReason, EscalateReason, Message, MessageError, Parties,
+		Quote, SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL,
 	},
 	plan::{Departure, PanelPlan, Part, Plan, PlanError, PlanLimits, PlanRule},
 	rows::{load, load_all, Kept},

@@ -340,6 +340,7 @@ impl Floor<'_> {
 			Event::Rejected { reason } => format!("a message was not taken: {reason}"),
 			Event::Failed { reason, .. } => format!("failed: {reason}"),
 			Event::Missed { count } => format!("{count} events were missed"),
+			Event::Convicted { .. } => "a vendor has said two different things".into(),
 			Event::Asked { .. } | Event::Post { .. } | Event::Ended { .. } => return,
 		};
 		self.context.progress(&format!("    {line}"));

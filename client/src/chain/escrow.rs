@@ -220,6 +220,8 @@ impl NegotiationChain for SignedChain {
 		transcript: H256,
 	) -> BoxFuture<'_, Result<(), ChainError>> {
 		async move {
+			// What the other side cannot cover would cost this one its fee.
+			self.chain().quote(&offer, At::Best).await?;
 			let call = calls::commit(offer, signature, transcript);
 			self.submit_final(&call).await.map(|_| ())
 		}

@@ -36,7 +36,9 @@ use std::{
 	time::Duration,
 };
 use stoa_primitives::{
-	agreement::{negotiation_key, AgreementId, NegotiationKey, Offer, Side, StandingView},
+	agreement::{
+		negotiation_key, AgreementId, NegotiationKey, Offer, Side, StandingView, MAX_VALIDITY,
+	},
 	keys::{AgentSignature, Key},
 	AccountId, BlockNumber, BLOCK_MILLIS, H256, MINUTES,
 };
@@ -44,6 +46,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// Most negotiations that are open at the same time. Requests beyond are not answered.
 pub const MAX_OPEN: usize = 256;
+
+/// Most of them with one other agent.
+pub const MAX_OPEN_WITH: usize = 16;
 
 /// Most negotiations that are over and still remembered. Those before have their answers on disk.
 const MAX_OVER: usize = 1_024;
@@ -110,10 +115,23 @@ pub trait NegotiationChain: Send + Sync + 'static {
 	) -> BoxFuture<'_, Result<(), ChainError>>;
 }
 
+/// What a driver is at.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+	/// The last final block.
+	pub now: BlockNumber,
+	/// Negotiations that are open.
+	pub open: usize,
+	/// Negotiations that have ended with an agreement within the last day or so, as far as they are remembered.
+	pub agreed: usize,
+}
+
 /// With whom an agent negotiates, about what, and how.
 pub trait Policy: Send + Sync + 'static {
 	/// How to answer somebody's request, of which the form was checked and nothing else; `None` for not at all.
-	fn answer(&self, request: &Message) -> Option<Config>;
+	///
+	/// What the request says of the time is its sender's word: count from [`Load::now`].
+	fn answer(&self, request: &Message, load: &Load) -> Option<Config>;
 
 	/// How to go on with a negotiation that was under way when the process ended; `None` to leave it alone: what
 	/// was offered in it stays binding until it ends.
@@ -236,6 +254,13 @@ impl Driver {
 		};
 		for kept in rows::load_all(driver.store.as_ref()).map_err(DeskError::from)? {
 			if kept.notes.outcome.is_some() && seat::watched_until(&kept, None) < now {
+				// What has come to nothing is kept as long as it could be answered to.
+				let agreed = matches!(kept.notes.outcome, Some(Outcome::Agreed { .. }));
+				let last = kept.transcript.state().opened().saturating_add(MAX_VALIDITY);
+				if !agreed && last < now {
+					let gone = rows::removals(&kept.transcript);
+					driver.committer.commit(gone).await.map_err(DeskError::from)?;
+				}
 				continue;
 			}
 			let key = kept.transcript.key();
@@ -431,6 +456,19 @@ impl Driver {
 		Ok(())
 	}
 
+	fn load(&self) -> Load {
+		let outcomes = self.seats.values().map(|seat| seat.negotiator().outcome());
+		let (mut open, mut agreed) = (0usize, 0usize);
+		for outcome in outcomes {
+			match outcome {
+				None => open = open.saturating_add(1),
+				Some(Outcome::Agreed { .. }) => agreed = agreed.saturating_add(1),
+				Some(_) => {},
+			}
+		}
+		Load { now: self.now, open, agreed }
+	}
+
 	/// Makes place for the negotiation of a message: one that is kept on disk, or that somebody opens.
 	fn admit(&mut self, message: &Message, key: NegotiationKey) -> Result<(), String> {
 		if self.seats.contains_key(&key) {
@@ -447,10 +485,17 @@ impl Driver {
 		if !matches!(message.body, Body::Request { .. }) || message.sequence != 1 {
 			return Err("the message is of a negotiation that is not open here".into());
 		}
-		if self.seats.len().saturating_sub(self.over.len()) >= MAX_OPEN {
+		let load = self.load();
+		if load.open >= MAX_OPEN {
 			return Err(format!("{MAX_OPEN} negotiations are open already"));
 		}
-		let config = self.policy.answer(message).ok_or("the request is not answered here")?;
+		let theirs =
+			|seat: &&Seat| !seat.is_over() && seat.negotiator().config().peer == message.from;
+		if self.seats.values().filter(theirs).count() >= MAX_OPEN_WITH {
+			return Err(format!("{MAX_OPEN_WITH} negotiations with this agent are open already"));
+		}
+		let config =
+			self.policy.answer(message, &load).ok_or("the request is not answered here")?;
 		let desk = self.desk(config).map_err(|error| error.to_string())?;
 		if desk.negotiator().transcript().key() != key {
 			return Err("the request is for somebody else".into());
@@ -540,6 +585,9 @@ impl Driver {
 					self.submit(key, "undoing the agreement", async move {
 						chain.supersede(*offer, signature).await
 					});
+				},
+				Action::Convict { first, second } => {
+					self.tell(Event::Convicted { key, first, second });
 				},
 				Action::Ask(question) => self.tell(Event::Asked { key, question }),
 				Action::Post { at } => self.tell(Event::Post { key, at }),

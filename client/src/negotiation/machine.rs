@@ -3,8 +3,8 @@
 //!
 //! **Who is bound to what.** A signed offer binds its maker until its last block, or until a withdrawal is on chain: the
 //! other side commits it or does not. So the chain says what was agreed, and the machine never ends without a deal
-//! while an offer of its own could still be committed, unless the other side has denied
-//! ([`Outcome::Denied`] then says how long it could). An acceptance off chain is an announcement: whoever accepts
+//! while an offer of its own could still be committed, unless one side has denied
+//! ([`Outcome::Denied`] then says how long it could: a refusal can be shown to the chain, it keeps nobody from a commit). An acceptance off chain is an announcement: whoever accepts
 //! commits, and both sides have a deal when that is final.
 //!
 //! **Last offers.** An offer can be marked as its maker's last. The other side then takes it if it can live with it at
@@ -27,13 +27,14 @@ mod types;
 pub use self::{
 	config::{Config, ConfigError, NoDeal},
 	types::{
-		Action, Decision, Fact, Input, Notes, Outcome, Question, Rejection, DRIFT, OPENING_DRIFT,
+		Action, Decision, Fact, Input, Notes, Outcome, Question, Rejection, DRIFT, OPENING_AGE,
+		OPENING_DRIFT,
 	},
 };
 
 use self::decide::Step;
 use super::{
-	message::{Body, Message, Quote, Signed, PROTOCOL},
+	message::{offer_nonce, Body, Message, Quote, Signed, PROTOCOL},
 	plan::PlanRule,
 	rows::Kept,
 	state::{Standing, Turn, Violation},
@@ -202,6 +203,13 @@ impl Negotiator {
 		self.transcript.state().standing().filter(|standing| standing.offer.by == self.me())
 	}
 
+	/// The last block in which an offer of this side could be committed, the refused ones among them: a refusal is shown
+	/// to the chain, it does not keep anybody from a commit.
+	fn exposed_until(&self) -> Option<BlockNumber> {
+		let own = self.transcript.messages().filter(|signed| signed.message.side == self.me());
+		own.filter_map(|signed| signed.message.body.quote()).map(|it| it.offer.valid_until).max()
+	}
+
 	fn hear(&mut self, bytes: &[u8]) -> Result<Vec<Action>, Rejection> {
 		let signed = Signed::parse(bytes)?;
 		let message = &signed.message;
@@ -227,8 +235,13 @@ impl Negotiator {
 				return Err(Violation::Fork.into());
 			}
 			// Only what the other side has signed is held against it.
+			let first = Box::new(known.clone());
 			signed.verify(|key| self.may_sign(key))?;
-			return Err(Rejection::Equivocation { sequence: message.sequence });
+			if self.notes.equivocation.is_some() {
+				return Err(Rejection::Equivocation { sequence: message.sequence });
+			}
+			self.notes.equivocation = Some(bytes.to_vec());
+			return Ok(vec![Action::Convict { first, second: Box::new(signed) }]);
 		}
 		let open = match self.notes.outcome {
 			None => true,
@@ -246,14 +259,20 @@ impl Negotiator {
 			Body::Request { .. } => OPENING_DRIFT,
 			_ => DRIFT,
 		};
-		let latest = self.now.saturating_add(drift);
-		if message.sent > latest {
-			return Err(Rejection::Future { sent: message.sent, now: self.now });
+		let (sent, now) = (message.sent, self.now);
+		if sent > now.saturating_add(drift) {
+			return Err(Rejection::Future { sent, now });
+		}
+		if let Body::Request { expires, .. } = message.body {
+			if expires < now || sent.saturating_add(OPENING_AGE) < now {
+				return Err(Rejection::Old { sent, now });
+			}
 		}
 		// Cheap checks first: this does not look at signatures.
 		state.after(message)?;
 		signed.verify(|key| self.may_sign(key))?;
 		self.transcript.push(signed)?;
+		self.notes.began.get_or_insert(now);
 		self.react()
 	}
 
@@ -268,7 +287,7 @@ impl Negotiator {
 				self.take(step)
 			},
 			Turn::Denied { by, reason, retry_at } => {
-				let exposed_until = self.ours().map(|standing| standing.offer.valid_until);
+				let exposed_until = self.exposed_until();
 				let (by, reason, retry_at) = (*by, *reason, *retry_at);
 				Ok(self.end(Outcome::Denied { by, reason, retry_at, exposed_until }))
 			},
@@ -283,8 +302,7 @@ impl Negotiator {
 			Step::Deny { reason, retry_at } => {
 				let mut actions = self.say(Body::Deny { reason, retry_at, remark: None })?;
 				actions.extend(retry_at.map(|at| Action::Post { at }));
-				// It is the other side's offer that was refused: nothing of this side's stands.
-				let (by, exposed_until) = (self.me(), None);
+				let (by, exposed_until) = (self.me(), self.exposed_until());
 				actions.extend(self.end(Outcome::Denied { by, reason, retry_at, exposed_until }));
 				Ok(actions)
 			},
@@ -340,7 +358,7 @@ impl Negotiator {
 			valid_until: sent
 				.saturating_add(self.config.validity)
 				.min(state.opened().saturating_add(MAX_VALIDITY)),
-			nonce: state.length().saturating_add(1).into(),
+			nonce: offer_nonce(&state.head()),
 		};
 		let first = state.standing().is_none();
 		let signature = self.config.key.sign(&offer.digest(&parties.domain()));
@@ -371,6 +389,7 @@ impl Negotiator {
 		};
 		let signed = Signed::sign(message, &self.config.key)?;
 		self.transcript.push(signed.clone())?;
+		self.notes.began.get_or_insert(self.now);
 		self.sent = self.now;
 		self.question = None;
 		Ok(vec![Action::Send(Box::new(signed))])
@@ -417,7 +436,8 @@ impl Negotiator {
 				let offered = state.standing().map(|standing| standing.offer.valid_until);
 				let asked = state.request().map(|request| request.expires);
 				// Nothing that was said can become an agreement any more.
-				if offered.or(asked).is_some_and(|until| self.now > until) {
+				let until = offered.or(asked).max(self.exposed_until());
+				if until.is_some_and(|until| self.now > until) {
 					return Ok(self.end(Outcome::Expired));
 				}
 				match patient {

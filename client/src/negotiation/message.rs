@@ -106,6 +106,16 @@ impl Parties {
 	}
 }
 
+/// The nonce of an offer that is made after all that comes to `head`: its first eight bytes, little-endian. So a signed
+/// offer, and with it the agreement on chain, names what led to it.
+pub fn offer_nonce(head: &ChainHash) -> u64 {
+	let mut first = [0; 8];
+	for (to, from) in first.iter_mut().zip(head) {
+		*to = *from;
+	}
+	u64::from_le_bytes(first)
+}
+
 /// Why there is no deal.
 #[derive(
 	Clone, Copy, Debug, Decode, Deserialize, Encode, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,

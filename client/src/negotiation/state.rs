@@ -14,7 +14,7 @@
 
 use super::{
 	canonical::CanonicalError,
-	message::{Body, ChainHash, DenyReason, Message, Parties, Quote},
+	message::{offer_nonce, Body, ChainHash, DenyReason, Message, Parties, Quote},
 	plan::Plan,
 	terms::Terms,
 };
@@ -363,6 +363,7 @@ impl State {
 		field(offer.round == self.next_round(), "round")?;
 		field(offer.previous == self.standing().map(|standing| standing.digest), "previous")?;
 		field(offer.opened == self.opened, "opened")?;
+		field(offer.nonce == offer_nonce(&self.head), "nonce")?;
 		field(quote.terms.digest()? == offer.terms, "terms")?;
 		offer.validate()?;
 		// Valid offers have a total.

@@ -12,6 +12,7 @@ use crate::{
 	keys::KeyPair,
 	output::{Failure, Report},
 	signals::stopped,
+	time::show_blocks,
 };
 use std::{
 	collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -22,11 +23,11 @@ use std::{
 };
 use stoa_client::{
 	chain::{calls, to_hex, At, Chain, SignedChain},
-	keys::random_bytes,
+	keys::{format_account, random_bytes},
 	negotiation::{
-		Config, Decision, Driver, Event, Events, Handle, HttpTransport, Kept, Message, Outcome,
-		Overview, Parties, Policy, Question, SealingKey, StatementTransport, Timing, Transport,
-		Turn,
+		Config, Decision, Driver, Event, Events, Handle, HttpTransport, Kept, Load, Message,
+		Outcome, Overview, Parties, Policy, Proposal, Question, SealingKey, StatementTransport,
+		Timing, Transport, Turn,
 	},
 	store::Committer,
 };
@@ -35,7 +36,11 @@ use stoa_primitives::{
 	agreement::{NegotiationKey, Side},
 	AccountId, BlockNumber,
 };
-use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+use tokio::{
+	sync::{oneshot, Mutex},
+	task::JoinHandle,
+	time::Instant,
+};
 
 /// How long a call to the other side may take.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -76,14 +81,15 @@ impl Template {
 
 impl Policy for Template {
 	/// Only sellers are asked.
-	fn answer(&self, request: &Message) -> Option<Config> {
+	fn answer(&self, request: &Message, load: &Load) -> Option<Config> {
 		let sells = self.config.side == Side::Seller;
-		sells.then(|| self.of(&request.parties(), request.sent)).flatten()
+		sells.then(|| self.of(&request.parties(), load.now)).flatten()
 	}
 
 	fn resume(&self, kept: &Kept) -> Option<Config> {
 		let state = kept.transcript.state();
-		(kept.side == self.config.side).then(|| self.of(state.parties(), state.opened())).flatten()
+		let begun = kept.notes.began.unwrap_or(state.opened());
+		(kept.side == self.config.side).then(|| self.of(state.parties(), begun)).flatten()
 	}
 }
 
@@ -97,6 +103,8 @@ struct Desk<'a> {
 	template: Template,
 	handle: Handle,
 	events: Events,
+	/// Held by the question that is on the screen: an answer is to one of them.
+	screen: Arc<Mutex<()>>,
 	/// What was missed, as far as it still matters.
 	missed: VecDeque<Event>,
 	task: JoinHandle<()>,
@@ -135,8 +143,20 @@ impl<'a> Desk<'a> {
 		let (driver, events) =
 			Driver::new(store, committer, signed, transport, policy).await.map_err(broken)?;
 		let (handle, task) = driver.start();
-		let missed = VecDeque::new();
-		Ok(Self { context, chain, unit, key, operator, template, handle, events, missed, task })
+		let (screen, missed) = Default::default();
+		Ok(Self {
+			context,
+			chain,
+			unit,
+			key,
+			operator,
+			template,
+			handle,
+			events,
+			screen,
+			missed,
+			task,
+		})
 	}
 
 	/// The next thing that happens, shown, with questions answered as the operator wants.
@@ -154,6 +174,12 @@ impl<'a> Desk<'a> {
 				self.context.progress(&format!("a message was not taken: {reason}"));
 			},
 			Event::Failed { reason, .. } => self.context.progress(&format!("failed, {reason}")),
+			Event::Convicted { key, .. } => {
+				self.context.progress(&format!(
+					"the other side has said two different things: see stoa negotiate show {}",
+					to_hex(key)
+				));
+			},
 			Event::Post { at, .. } => {
 				self.context.progress(&format!("asking again makes sense from block {at} on"));
 			},
@@ -175,16 +201,21 @@ impl<'a> Desk<'a> {
 
 	/// Has the question decided, beside everything else that goes on.
 	async fn ask(&self, key: NegotiationKey, question: &Question) {
-		let line = describe_question(question, &self.unit);
-		let decision = match self.operator {
-			Operator::Approve => Decision::Approve,
-			Operator::Refuse => Decision::Refuse,
-			Operator::Ask => {
-				let handle = self.handle.clone();
-				tokio::task::spawn_blocking(move || {
-					let decision = read_answer(&line);
-					tokio::runtime::Handle::current()
-						.block_on(async { handle.decide(key, decision).await });
+		let kept = self.handle.read(key).await;
+		let line = describe_question(question, kept.as_ref(), &self.unit);
+		let decision = match (self.operator, question) {
+			(Operator::Approve, Question::Accept { .. } | Question::Offer { .. }) => {
+				Decision::Approve
+			},
+			// What the profile rules out takes more than a word in advance.
+			(Operator::Approve, Question::NoDeal { .. } | Question::Clauses { .. })
+			| (Operator::Refuse, _) => Decision::Refuse,
+			(Operator::Ask, _) => {
+				let (handle, screen) = (self.handle.clone(), self.screen.clone());
+				tokio::spawn(async move {
+					let _screen = screen.lock().await;
+					let read = tokio::task::spawn_blocking(move || read_answer(&line));
+					handle.decide(key, read.await.unwrap_or(Decision::Refuse)).await;
 				});
 				return;
 			},
@@ -192,6 +223,27 @@ impl<'a> Desk<'a> {
 		let said = if decision == Decision::Approve { "approved" } else { "refused" };
 		self.context.progress(&format!("{line} {said}"));
 		self.handle.decide(key, decision).await;
+	}
+
+	/// The negotiation with this seller that is open since an earlier run.
+	async fn open_with(&self, seller: &AccountId) -> Option<NegotiationKey> {
+		for Overview { key, outcome, .. } in self.handle.overview().await {
+			let kept = self.handle.read(key).await.filter(|_| outcome.is_none());
+			if kept.is_some_and(|kept| kept.transcript.state().parties().seller == *seller) {
+				return Some(key);
+			}
+		}
+		None
+	}
+
+	/// Opens a negotiation with this seller.
+	async fn open(&self, seller: AccountId) -> Result<NegotiationKey, Failure> {
+		let now = self.chain.block(At::Finalized).await?.number;
+		let parties = parties(&self.chain, Side::Buyer, self.key.account_id(), seller);
+		let config =
+			self.template.of(&parties, now).ok_or_else(|| broken("it is not this side's"))?;
+		let asked = self.handle.ask(config).await.ok_or_else(|| broken("its driver has ended"))?;
+		asked.map_err(broken)
 	}
 
 	/// Waits for the message that completes a transcript: the chain may have told of the agreement before the other
@@ -252,21 +304,36 @@ fn parties(chain: &Chain, side: Side, own: AccountId, other: AccountId) -> Parti
 	}
 }
 
-fn describe_question(question: &Question, unit: &Unit) -> String {
-	match question {
-		Question::Accept { proposal, .. } => {
-			format!("Accept {}?", unit.show(proposal.price))
-		},
-		Question::Offer { proposal, .. } => format!("Offer {}?", unit.show(proposal.price)),
+/// A question in a line: with whom, about what, and all that would bind.
+fn describe_question(question: &Question, kept: Option<&Kept>, unit: &Unit) -> String {
+	let show = |proposal: &Proposal| {
+		let (price, time) = (unit.show(proposal.price), show_blocks(proposal.time));
+		format!("{price} in {time} at {} ppm of success", proposal.quality)
+	};
+	let asked = match question {
+		Question::Accept { proposal, .. } => format!("Accept {}", show(proposal)),
+		Question::Offer { proposal, .. } => format!("Offer {}", show(proposal)),
 		Question::NoDeal { theirs: Some(theirs) } => {
-			format!(
-				"There is no deal within the limits. Accept {} all the same?",
-				unit.show(theirs.price)
-			)
+			format!("There is no deal within the limits. Accept {} all the same", show(theirs))
 		},
-		Question::NoDeal { theirs: None } => "There is no deal within the limits. Go on?".into(),
-		Question::Clauses { departure, .. } => format!("Accept though {departure}?"),
-	}
+		Question::NoDeal { theirs: None } => "There is no deal within the limits. Go on".into(),
+		Question::Clauses { departure, .. } => {
+			let standing = kept.and_then(|kept| kept.transcript.state().standing());
+			let offer = standing.map_or(String::new(), |standing| {
+				let offer = &standing.offer;
+				let total = unit.show(offer.total().unwrap_or_default());
+				let (bond, fee) = (unit.show(offer.bond), unit.show(offer.panel.fee));
+				let arbiters = offer.panel.arbiters.len();
+				format!(" {total}, bond {bond}, {arbiters} arbiters for {fee},")
+			});
+			format!("Accept{offer} though {departure}")
+		},
+	};
+	let peer = kept.map(|kept| {
+		let parties = kept.transcript.state().parties();
+		format!(", with {}", format_account(parties.of(kept.side.other())))
+	});
+	format!("{asked}{}?", peer.unwrap_or_default())
 }
 
 /// What whoever sits here says; no when nobody does.
@@ -292,11 +359,13 @@ pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failur
 	let seller = context.account(&args.seller)?;
 	let peer = args.url.as_deref().map(|url| (seller.clone(), url));
 	let mut desk = Desk::start(context, &args.profile, Side::Buyer, args.operator, peer).await?;
-	let now = desk.chain.block(At::Finalized).await?.number;
-	let parties = parties(&desk.chain, Side::Buyer, desk.key.account_id(), seller);
-	let config = desk.template.of(&parties, now).ok_or_else(|| broken("it is not this side's"))?;
-	let asked = desk.handle.ask(config).await.ok_or_else(|| broken("its driver has ended"))?;
-	let key = asked.map_err(broken)?;
+	let key = match desk.open_with(&seller).await {
+		Some(key) => {
+			context.progress(&format!("going on with negotiation {}", to_hex(key)));
+			key
+		},
+		None => desk.open(seller).await?,
+	};
 	let outcome = loop {
 		tokio::select! {
 			event = desk.next() => match event? {
@@ -307,7 +376,7 @@ pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failur
 				stop?;
 				return Err(Failure::new(
 					"interrupted",
-					"what was offered binds until it expires: see `stoa negotiate show`",
+					"what was offered binds until it expires; the same command goes on",
 				));
 			},
 		}
@@ -331,11 +400,22 @@ pub async fn buy(context: &Context, args: &Buy) -> Result<(Report, Option<Failur
 			(report.row("agreement", "agreement", to_hex(agreement)), None)
 		},
 		other => {
+			let exposed = match &other {
+				Outcome::Denied { exposed_until, .. } => *exposed_until,
+				_ => None,
+			};
 			let failure = Failure::new(
 				format!("no agreement: {}", show_outcome(&other)),
-				"change the profile's limits, or ask somebody else",
+				match exposed {
+					Some(block) => format!(
+						"what was offered can be committed up to block {block}, against the rules: before \
+						 buying elsewhere, withdraw it: stoa agreement withdraw-offer {}",
+						to_hex(key)
+					),
+					None => "change the profile's limits, or ask somebody else".into(),
+				},
 			);
-			(report, Some(failure))
+			(report.with("exposed_until", exposed), Some(failure))
 		},
 	})
 }

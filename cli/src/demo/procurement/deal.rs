@@ -7,7 +7,7 @@ use stoa_client::{
 	chain::to_hex,
 	keys::random_bytes,
 	negotiation::{
-		Body, Config, Delivery, FixedRule, Kept, LineItem, Message, PanelPlan, Part, Parties,
+		Body, Config, Delivery, FixedRule, Kept, LineItem, Load, Message, PanelPlan, Part, Parties,
 		PenaltyClause, Plan, PlanLimits, PlanRule, Policy, Proposal, Quantity, Range, ServiceLevel,
 		Shape, Strategy, Terms, TimeDependent, Utility, Weights, TERMS_VERSION,
 	},
@@ -149,7 +149,7 @@ pub fn buyer_config(
 pub struct Buyer;
 
 impl Policy for Buyer {
-	fn answer(&self, _: &Message) -> Option<Config> {
+	fn answer(&self, _: &Message, _: &Load) -> Option<Config> {
 		None
 	}
 
@@ -226,8 +226,8 @@ impl Dealer {
 }
 
 impl Policy for Dealer {
-	fn answer(&self, request: &Message) -> Option<Config> {
-		self.config(&request.parties(), request.sent.saturating_add(DEADLINE))
+	fn answer(&self, request: &Message, load: &Load) -> Option<Config> {
+		self.config(&request.parties(), load.now.saturating_add(DEADLINE))
 	}
 
 	// The demo ends with its process.

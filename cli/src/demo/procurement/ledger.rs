@@ -213,8 +213,8 @@ impl Book {
 			self.stages.transcript.map(to_hex).unwrap_or_default(),
 		));
 		let said = self.talks.get(self.won).and_then(|talk| {
-			let quotes = talk.buyer.messages().filter_map(|signed| signed.message.body.quote());
-			quotes.last().and_then(|quote| quote.terms.digest().ok())
+			let mut quotes = talk.buyer.messages().filter_map(|signed| signed.message.body.quote());
+			quotes.next_back().and_then(|quote| quote.terms.digest().ok())
 		});
 		checks.push(Check::equal(
 			"digest of the terms on chain",

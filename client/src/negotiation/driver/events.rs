@@ -39,6 +39,15 @@ pub enum Event {
 		/// What and why.
 		reason: String,
 	},
+	/// The other side has signed two messages of one number. Both are kept, as evidence.
+	Convicted {
+		/// Which negotiation.
+		key: NegotiationKey,
+		/// What was taken.
+		first: Box<Signed>,
+		/// What came later.
+		second: Box<Signed>,
+	},
 	/// It makes sense to ask anew in this block.
 	Post {
 		/// Which negotiation.

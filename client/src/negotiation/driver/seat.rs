@@ -92,13 +92,14 @@ impl Seat {
 /// The last block in which the chain can say something new of a negotiation that is over: that its agreement, which was
 /// known in block `known`, is undone, or that somebody who has denied commits all the same.
 pub(super) fn watched_until(kept: &Kept, known: Option<BlockNumber>) -> BlockNumber {
-	let offered = kept.transcript.state().standing().map(|standing| standing.offer.valid_until);
+	let offers = kept.transcript.messages().filter_map(|signed| signed.message.body.quote());
+	let offered = offers.map(|quote| quote.offer.valid_until).max().unwrap_or_default();
 	match &kept.notes.outcome {
-		Some(Outcome::Agreed { .. }) => {
-			known.or(offered).unwrap_or_default().saturating_add(VOID_WINDOW)
+		Some(Outcome::Agreed { .. }) => known.unwrap_or(offered).saturating_add(VOID_WINDOW),
+		Some(Outcome::Voided { .. }) => 0,
+		Some(Outcome::Denied { .. } | Outcome::Expired | Outcome::Withdrawn { .. }) | None => {
+			offered
 		},
-		Some(Outcome::Denied { exposed_until, .. }) => exposed_until.unwrap_or_default(),
-		Some(Outcome::Expired | Outcome::Withdrawn { .. } | Outcome::Voided { .. }) | None => 0,
 	}
 }
 

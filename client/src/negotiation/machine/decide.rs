@@ -175,8 +175,9 @@ impl Negotiator {
 		let last = rounds_over || now.saturating_add(config.pace) > config.deadline;
 		let part = |part: u32, whole: u32| ratio(part.into(), whole.into()).unwrap_or(0);
 		let by_rounds = part(made, config.rounds.saturating_sub(1));
-		let time = config.deadline.saturating_sub(state.opened());
-		let by_time = part(now.saturating_sub(state.opened()), time);
+		let began = self.notes.began.unwrap_or(now);
+		let time = config.deadline.saturating_sub(began);
+		let by_time = part(now.saturating_sub(began), time);
 		let progress = match last {
 			true => MILLION,
 			false => by_rounds.max(by_time).min(MILLION.saturating_sub(1)),

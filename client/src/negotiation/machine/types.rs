@@ -10,7 +10,7 @@ use codec::{Decode, Encode};
 use stoa_primitives::{
 	agreement::{AgreementId, Offer, Side},
 	keys::{AgentSignature, Key},
-	Balance, BlockNumber, H256,
+	Balance, BlockNumber, H256, HOURS,
 };
 
 /// How many blocks the other side may be ahead: half a minute.
@@ -18,6 +18,9 @@ pub const DRIFT: BlockNumber = 15;
 
 /// How many blocks ahead a negotiation may begin: what the other side's node may have final earlier.
 pub const OPENING_DRIFT: BlockNumber = 3;
+
+/// How many blocks after it was sent a request is still answered: an hour, as long as it waits in a node's store.
+pub const OPENING_AGE: BlockNumber = HOURS;
 
 /// Something happens.
 #[derive(Clone, Debug)]
@@ -139,6 +142,13 @@ pub enum Action {
 		/// By the other side.
 		signature: AgentSignature,
 	},
+	/// The other side has signed two messages of one number: show both to whom it concerns. They are kept.
+	Convict {
+		/// What was taken.
+		first: Box<Signed>,
+		/// What came later.
+		second: Box<Signed>,
+	},
 	/// Ask anew in this block: there was no deal.
 	Post {
 		/// When.
@@ -166,7 +176,7 @@ pub enum Outcome {
 		reason: DenyReason,
 		/// When it makes sense to ask anew.
 		retry_at: Option<BlockNumber>,
-		/// Last block in which the other side, going back on its word, could commit this side's offer. Until then a
+		/// Last block in which the other side, going back on its word, could commit an offer of this side. Until then a
 		/// withdrawal on chain makes sure.
 		exposed_until: Option<BlockNumber>,
 	},
@@ -194,6 +204,12 @@ pub struct Notes {
 	pub approved: Balance,
 	/// Whether own offers are being withdrawn.
 	pub withdrawing: bool,
+	/// The block in which this side said or took the first message: by what it counts time. The block that a request
+	/// names is the other side's word.
+	pub began: Option<BlockNumber>,
+	/// A message that the other side has signed beside another one of the same number, as it is on the wire. Both
+	/// together prove it.
+	pub equivocation: Option<Vec<u8>>,
 	/// How it ended.
 	pub outcome: Option<Outcome>,
 }
@@ -218,6 +234,14 @@ pub enum Rejection {
 	Equivocation {
 		/// Which.
 		sequence: u32,
+	},
+	/// It asks for something that is long over.
+	#[error("the request was sent in block {sent}, this is block {now}")]
+	Old {
+		/// When it was sent.
+		sent: BlockNumber,
+		/// When it is.
+		now: BlockNumber,
 	},
 	/// It was sent in a block that is far ahead: either clock is wrong.
 	#[error("the message was sent in block {sent}, this is block {now}")]

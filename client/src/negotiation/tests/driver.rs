@@ -151,7 +151,7 @@ impl Transport for Way {
 struct By(Config);
 
 impl Policy for By {
-	fn answer(&self, _: &Message) -> Option<Config> {
+	fn answer(&self, _: &Message, _: &Load) -> Option<Config> {
 		(self.0.side == Side::Seller).then(|| self.0.clone())
 	}
 

@@ -360,6 +360,55 @@ fn negotiations_should_begin_now_and_offers_end_while_the_chain_takes_them() {
 }
 
 #[test]
+fn a_request_that_is_backdated_should_get_no_better_offer() {
+	// Sent, as it says, when the seller's time would be all but over.
+	let aged = |age| {
+		let ahead = Negotiator::new(buyer(), START).unwrap().open().unwrap();
+		let mut seller = Negotiator::new(Config { deadline: START + age + 300, ..seller() }, START);
+		let seller = seller.as_mut().unwrap();
+		seller.handle(Input::Tick(START + age)).unwrap();
+		seller.handle(wire(&sent(&ahead))).map(|actions| {
+			sent(&actions).message.body.quote().map(|quote| (quote.offer.total(), quote.last))
+		})
+	};
+	for age in [0, 290, OPENING_AGE] {
+		assert_eq!(aged(age), Ok(Some((Some(2_000), false))), "{age}");
+	}
+	let now = START + OPENING_AGE + 1;
+	assert_eq!(aged(OPENING_AGE + 1), Err(Rejection::Old { sent: START, now }));
+	// What nobody waits for any more is not answered either.
+	let over = forged(
+		&sent(&negotiator(buyer()).open().unwrap()),
+		&AgentKey::from(key(Side::Buyer)),
+		|message| match &mut message.body {
+			Body::Request { expires, .. } => *expires = START,
+			other => panic!("{other:?}"),
+		},
+	);
+	let mut late = negotiator(seller());
+	late.handle(Input::Tick(START + 1)).unwrap();
+	let old = Rejection::Old { sent: START, now: START + 1 };
+	assert_eq!(late.handle(wire(&over)), Err(old));
+}
+
+#[test]
+fn whoever_denies_should_know_until_when_its_own_offers_bind() {
+	// The buyer has made offers, the seller has refused them all, and the buyer denies the last one.
+	let mut world = run(buyer(), config(Side::Seller, linear(Side::Seller, 9_000, 8_000)));
+	let until = |world: &World| {
+		let own = world.sides[0].transcript().messages().filter_map(|it| it.message.body.quote());
+		let own = own.filter(|quote| quote.offer.by == Side::Buyer);
+		own.map(|quote| quote.offer.valid_until).max().unwrap()
+	};
+	let until = until(&world);
+	let outcome = world.outcome(Side::Buyer);
+	assert!(
+		matches!(outcome, Some(Outcome::Denied { by: Side::Buyer, exposed_until: Some(at), .. }) if at == until),
+		"{outcome:?}"
+	);
+}
+
+#[test]
 fn the_chain_should_have_the_last_word_after_a_denial() {
 	let firm = Config { rounds: 1, ..config(Side::Seller, linear(Side::Seller, 1_600, 1_600)) };
 	let mut world = run(buyer(), firm);

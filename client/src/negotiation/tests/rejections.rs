@@ -51,6 +51,7 @@ fn messages_that_do_not_follow_should_be_rejected_with_the_reason() {
 	expect(&reoffered(&offer, |q| q.offer.round = 2), field("round"));
 	expect(&reoffered(&offer, |q| q.offer.previous = Some([1; 32])), field("previous"));
 	expect(&reoffered(&offer, |q| q.offer.opened += 1), field("opened"));
+	expect(&reoffered(&offer, |q| q.offer.nonce += 1), field("nonce"));
 	expect(&reoffered(&offer, |q| q.offer.first_ask += 1), field("firstAsk"));
 	expect(&reoffered(&offer, |q| q.offer.terms = [0; 32]), field("terms"));
 	expect(&reoffered(&offer, |q| q.terms.title = "other".into()), field("terms"));
@@ -116,14 +117,19 @@ fn only_the_latest_offer_of_the_other_side_should_be_accepted() {
 fn saying_two_things_at_once_should_be_noticed() {
 	let (mut world, offer) = offered(buyer(), seller());
 	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	let other = reoffered(&offer, |quote| quote.offer.nonce += 1);
-	let found = rejection(&mut world, Side::Buyer, &other);
-	assert_eq!(found, Rejection::Equivocation { sequence: 2 });
+	let other = reoffered(&offer, |quote| quote.offer.valid_until += 1);
 	// Nobody else can make it look so.
-	let mut tampered = other;
+	let mut tampered = other.clone();
 	tampered.message.sent += 1;
 	let found = rejection(&mut world, Side::Buyer, &tampered);
 	assert_eq!(found, SignatureError::Message.into());
+	// Both are kept, and shown once.
+	world.handle(Side::Buyer, wire(&other)).unwrap();
+	let (first, second) = (Box::new(offer.clone()), Box::new(other.clone()));
+	assert_eq!(world.done.last(), Some(&(Side::Buyer, Action::Convict { first, second })));
+	assert_eq!(world.sides[0].kept().notes.equivocation, Some(other.to_bytes().unwrap()));
+	let found = rejection(&mut world, Side::Buyer, &other);
+	assert_eq!(found, Rejection::Equivocation { sequence: 2 });
 	// One's own message that comes back is none of theirs.
 	let own = Signed::parse(&world.wire[0].1).unwrap();
 	assert_eq!(rejection(&mut world, Side::Buyer, &own), Rejection::Own);

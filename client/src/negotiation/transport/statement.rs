@@ -37,7 +37,7 @@ use std::{
 };
 use stoa_primitives::{AccountId, H256};
 use subxt::rpcs::client::{rpc_params, RpcClient, RpcSubscription};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 const TAG: &[u8] = b"stoa/negotiation/v1";
 
@@ -77,6 +77,8 @@ pub struct StatementTransport {
 #[derive(Default)]
 struct Arriving {
 	events: Option<RpcSubscription<StatementEvent>>,
+	/// When the node was told last how to seal messages for this agent.
+	announced: Option<Instant>,
 	/// Opened, in the order in which the node told of them.
 	waiting: VecDeque<Vec<u8>>,
 }
@@ -99,9 +101,14 @@ impl StatementTransport {
 		let node = RpcClient::from_insecure_url(url).await?;
 		let arriving = Mutex::default();
 		let transport = Self { node, genesis, key, secret, timing, arriving };
-		let card = card(&transport.key, genesis, &transport.secret, expiry(timing.card));
-		transport.submit(&card.ok_or(TransportError::Key)?).await?;
+		transport.announce().await?;
+		transport.arriving.lock().await.announced = Some(Instant::now());
 		Ok(transport)
+	}
+
+	async fn announce(&self) -> Result<(), TransportError> {
+		let card = card(&self.key, self.genesis, &self.secret, expiry(self.timing.card));
+		self.submit(&card.ok_or(TransportError::Key)?).await
 	}
 
 	/// The agent that it sends for.
@@ -168,11 +175,22 @@ impl StatementTransport {
 			if let Some(bytes) = arriving.waiting.pop_front() {
 				return Ok(bytes);
 			}
+			// Before the card ends, and whenever the node may have lost it.
+			let half = self.timing.card / 2;
+			let since = match arriving.announced {
+				Some(at) if at.elapsed() < half => at,
+				_ => {
+					self.announce().await?;
+					*arriving.announced.insert(Instant::now())
+				},
+			};
 			let events = match &mut arriving.events {
 				Some(events) => events,
 				none => none.insert(self.subscribe(inbox_topic(&self.account())).await?),
 			};
-			match events.next().await {
+			let left = half.saturating_sub(since.elapsed());
+			let Ok(next) = tokio::time::timeout(left, events.next()).await else { continue };
+			match next {
 				Some(Ok(StatementEvent::NewStatements { statements, .. })) => {
 					let now = SystemTime::now();
 					let read =
@@ -184,11 +202,11 @@ impl StatementTransport {
 				},
 				// The next call asks anew, and is told again what the node still has.
 				Some(Err(error)) => {
-					arriving.events = None;
+					(arriving.events, arriving.announced) = (None, None);
 					return Err(error.into());
 				},
 				None => {
-					arriving.events = None;
+					(arriving.events, arriving.announced) = (None, None);
 					return Err(TransportError::Silent);
 				},
 			}
