@@ -17,6 +17,7 @@ mod desk;
 mod driver;
 mod encoding;
 mod kpi;
+mod locks;
 mod machine;
 mod message;
 mod plan;
@@ -37,6 +38,7 @@ pub use self::{
 		EVENTS, MAX_OPEN, MAX_OPEN_WITH,
 	},
 	kpi::{Deal, Figures, Kpis},
+	locks::Locks,
 	machine::{
 		Action, Config, ConfigError, Decision, Fact, Input, Negotiator, NoDeal, Notes, Outcome,
 		Question, Rejection, DRIFT, OPENING_AGE, OPENING_DRIFT,

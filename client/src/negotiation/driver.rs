@@ -265,8 +265,14 @@ impl Driver {
 			}
 			let key = kept.transcript.key();
 			driver.resume(kept)?;
-			let question = driver.seats.get(&key).and_then(|seat| seat.negotiator().question());
-			if let Some(question) = question.cloned() {
+			let Some(seat) = driver.seats.get(&key).filter(|seat| !seat.is_over()) else {
+				continue;
+			};
+			// Whether it was sent before the end is not known.
+			let said: Vec<_> = seat.negotiator().unanswered().into_iter().cloned().collect();
+			let question = seat.negotiator().question().cloned();
+			said.into_iter().for_each(|message| driver.outbox.push(key, Box::new(message)));
+			if let Some(question) = question {
 				driver.tell(Event::Asked { key, question });
 			}
 		}

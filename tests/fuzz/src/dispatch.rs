@@ -4,6 +4,7 @@
 //! time that passes; an encoded call. After each step no money was made or lost, and no call weighed more
 //! than it had said; after the last one the invariants of all market pallets hold.
 
+mod agreements;
 mod calls;
 mod world;
 

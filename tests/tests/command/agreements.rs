@@ -2,7 +2,7 @@
 
 use super::{text, units};
 use serde_json::{json, Value};
-use std::{fs, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{fs, net::TcpListener, path::PathBuf, sync::LazyLock, time::Duration};
 use stoa_tests::{command::Stoa, Node};
 
 /// Operators have their own agents here.
@@ -189,4 +189,43 @@ fn changes_by_both_sides(market: &Market) {
 	assert_eq!(units(&ended, "bond_returned"), units(&before, "bond"));
 	let listed = market.run("buyer", &["agreement", "list"]);
 	assert_eq!(listed["agreements"], json!([]));
+}
+
+#[test]
+fn agents_should_negotiate_over_http_and_go_on_after_a_kill() {
+	let market = Market::new();
+	let free = TcpListener::bind("127.0.0.1:0").unwrap();
+	let address = free.local_addr().unwrap().to_string();
+	drop(free);
+	let url = format!("http://{address}");
+	let profile = market.buyer.to_str().unwrap();
+	let buy = ["--key", "buyer", "negotiate", "buy", "seller", "--profile", profile];
+	let buy = [&buy[..], &["--operator", "approve", "--url", &url]].concat();
+
+	// Nobody listens yet, and the buyer does not live to see it.
+	let mut early = market.stoa.spawn(&buy);
+	let asked = early
+		.wait_for(Duration::from_secs(60), |line| line.contains("cannot be reached").then_some(()));
+	assert!(asked.is_some(), "{}", early.stderr().tail(20));
+	drop(early);
+
+	let profile = market.seller.to_str().unwrap();
+	let sell = ["--key", "seller", "negotiate", "sell", "--count", "1", "--profile", profile];
+	let mut seller = market.stoa.spawn(&[&sell[..], &["--listen", &address]].concat());
+	let ready = seller.wait_for(Duration::from_secs(30), |line| {
+		line.contains("answers whoever asks").then_some(())
+	});
+	assert!(ready.is_some(), "{}", seller.stderr().tail(20));
+	let bought = market.stoa.json(&buy);
+	assert_eq!(text(&bought, "outcome"), "agreed");
+	let ended = seller.wait(Duration::from_secs(30)).expect("the seller ends after one");
+	assert!(ended.success(), "{}", seller.stderr().tail(20));
+	// One negotiation, of which both have kept the same.
+	for key in ["buyer", "seller"] {
+		let list = market.run(key, &["negotiate", "list"]);
+		let list = list["negotiations"].as_array().unwrap();
+		assert_eq!((list.len(), text(&list[0], "transcript")), (1, text(&bought, "transcript")));
+	}
+	let shown = market.stoa.json(&["agreement", "show", text(&bought, "agreement")]);
+	assert_eq!(shown["transcript"], bought["transcript"]);
 }

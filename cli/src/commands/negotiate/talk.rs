@@ -25,15 +25,15 @@ use stoa_client::{
 	chain::{calls, to_hex, At, Chain, SignedChain},
 	keys::{format_account, random_bytes},
 	negotiation::{
-		Config, Decision, Driver, Event, Events, Handle, HttpTransport, Kept, Load, Message,
-		Outcome, Overview, Parties, Policy, Proposal, Question, SealingKey, StatementTransport,
-		Timing, Transport, Turn,
+		Body, Config, Decision, Driver, Event, Events, Handle, HttpTransport, Kept, Load, Locks,
+		Message, Outcome, Overview, Parties, Plan, Policy, Proposal, Question, SealingKey,
+		StatementTransport, Timing, Transport, Turn,
 	},
 	store::Committer,
 };
 use stoa_gateway::serve_negotiations;
 use stoa_primitives::{
-	agreement::{NegotiationKey, Side},
+	agreement::{negotiation_key, NegotiationKey, Side},
 	AccountId, BlockNumber,
 };
 use tokio::{
@@ -59,21 +59,29 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 #[derive(Clone)]
 struct Template {
 	config: Config,
+	/// With what it locks what it delivers under a lock.
+	locks: Locks,
 	/// How long it is negotiated, in blocks.
 	span: BlockNumber,
 }
 
 impl Template {
-	/// The configuration for these parties, in a negotiation that begins at block `begun`; `None` when it is not this
-	/// side's.
-	fn of(&self, parties: &Parties, begun: BlockNumber) -> Option<Config> {
+	/// The configuration for these parties, in a negotiation about this plan that begins at block `begun`; `None` when
+	/// it is not this side's.
+	fn of(&self, parties: &Parties, begun: BlockNumber, plan: Option<&Plan>) -> Option<Config> {
 		let side = self.config.side;
+		let key = negotiation_key(&parties.buyer, &parties.seller, &parties.negotiation);
+		// Who delivers locks.
+		let parts = plan.filter(|_| side == Side::Seller).map(|plan| plan.milestones.as_slice());
+		let locked = (0u32..).zip(parts.unwrap_or_default()).filter(|(_, part)| part.locked);
+		let locks = locked.map(|(place, _)| self.locks.lock(&key, place)).collect();
 		let ours =
 			*parties.of(side) == self.config.key.agent() && parties.genesis == self.config.genesis;
 		ours.then(|| Config {
 			negotiation: parties.negotiation,
 			peer: parties.of(side.other()).clone(),
 			deadline: begun.saturating_add(self.span),
+			locks,
 			..self.config.clone()
 		})
 	}
@@ -82,14 +90,20 @@ impl Template {
 impl Policy for Template {
 	/// Only sellers are asked.
 	fn answer(&self, request: &Message, load: &Load) -> Option<Config> {
-		let sells = self.config.side == Side::Seller;
-		sells.then(|| self.of(&request.parties(), load.now)).flatten()
+		match (&request.body, self.config.side) {
+			(Body::Request { plan, .. }, Side::Seller) => {
+				self.of(&request.parties(), load.now, Some(plan))
+			},
+			_ => None,
+		}
 	}
 
 	fn resume(&self, kept: &Kept) -> Option<Config> {
 		let state = kept.transcript.state();
 		let begun = kept.notes.began.unwrap_or(state.opened());
-		(kept.side == self.config.side).then(|| self.of(state.parties(), begun)).flatten()
+		let plan = state.request().map(|request| &request.plan);
+		let ours = kept.side == self.config.side;
+		ours.then(|| self.of(state.parties(), begun, plan)).flatten()
 	}
 }
 
@@ -128,9 +142,10 @@ impl<'a> Desk<'a> {
 		let now = chain.block(At::Finalized).await?.number;
 		let somebody = parties(&chain, side, key.account_id(), AccountId::new([0; 32]));
 		let config = profile.config(context, &somebody, side, &unit, now)?;
-		let template = Template { span: config.deadline.saturating_sub(now), config };
 		let store = open(context, &chain, &key.account_id()).await?;
 		let committer = Committer::start(store.clone())?;
+		let locks = Locks::open(store.as_ref(), &committer).await?;
+		let template = Template { span: config.deadline.saturating_sub(now), config, locks };
 		let transport: Arc<dyn Transport> = match peer {
 			Some((peer, url)) => Arc::new(calling(peer, url)?),
 			None => Arc::new(stating(context, &chain, &key).await?),
@@ -241,7 +256,7 @@ impl<'a> Desk<'a> {
 		let now = self.chain.block(At::Finalized).await?.number;
 		let parties = parties(&self.chain, Side::Buyer, self.key.account_id(), seller);
 		let config =
-			self.template.of(&parties, now).ok_or_else(|| broken("it is not this side's"))?;
+			self.template.of(&parties, now, None).ok_or_else(|| broken("it is not this side's"))?;
 		let asked = self.handle.ask(config).await.ok_or_else(|| broken("its driver has ended"))?;
 		asked.map_err(broken)
 	}

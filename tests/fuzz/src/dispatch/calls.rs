@@ -7,6 +7,7 @@
 //! | 2 to 7 | people, channels, assets, amounts, keys, in the order in which the call has them |
 
 use super::{
+	agreements,
 	world::{account, agents_domain, domain, manifest, DOLLAR, DUSD},
 	Step, STEP,
 };
@@ -37,19 +38,22 @@ use stoa_runtime::{
 };
 
 /// How many kinds of steps there are; of numbers above, the rest counts.
-const KINDS: u8 = 40;
+const KINDS: u8 = AGREEMENTS + agreements::KINDS;
+
+/// The first kind that is a call of an agreement.
+pub(super) const AGREEMENTS: u8 = 40;
 
 /// Kinds that are not calls.
-const WAIT: u8 = 37;
+pub(super) const WAIT: u8 = 37;
 const IDLE: u8 = 38;
 const RAW: u8 = 39;
 
 /// The bytes of a step.
-struct Bytes {
+pub(super) struct Bytes {
 	kind: u8,
 	by: u8,
 	/// What the call has.
-	a: [u8; STEP - 2],
+	pub(super) a: [u8; STEP - 2],
 }
 
 /// The next step; `None` for an encoded call that is none.
@@ -95,6 +99,7 @@ pub fn is_market(call: &RuntimeCall) -> bool {
 		RuntimeCall::Agents(_)
 			| RuntimeCall::Channels(_)
 			| RuntimeCall::Credits(_)
+			| RuntimeCall::Escrow(_)
 			| RuntimeCall::FeeSplit(_)
 			| RuntimeCall::Referrals(_)
 	)
@@ -114,13 +119,14 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
 	of("Agents", AgentCall::<Runtime>::get_call_names())
 		.chain(of("Channels", ChannelCall::<Runtime>::get_call_names()))
 		.chain(of("Credits", CreditCall::<Runtime>::get_call_names()))
+		.chain(of("Escrow", pallet_stoa_escrow::Call::<Runtime>::get_call_names()))
 		.chain(of("FeeSplit", SplitCall::<Runtime>::get_call_names()))
 		.chain(of("Referrals", ReferralCall::<Runtime>::get_call_names()))
 		.collect()
 }
 
 /// For whom a call is meant.
-enum Meant {
+pub(super) enum Meant {
 	Root,
 	Account(AccountId),
 }
@@ -131,6 +137,7 @@ fn made(bytes: &Bytes, source: &mut Source) -> Step {
 		0..=10 => agents(bytes),
 		11..=16 => credits(bytes),
 		17..=21 => trade(bytes),
+		AGREEMENTS.. => agreements::made(bytes.kind - AGREEMENTS, bytes),
 		_ => channels(bytes, source),
 	};
 	let origin = match (bytes.by, meant) {
@@ -141,11 +148,11 @@ fn made(bytes: &Bytes, source: &mut Source) -> Step {
 	Step::Call(origin, Box::new(call))
 }
 
-fn now() -> BlockNumber {
+pub(super) fn now() -> BlockNumber {
 	System::block_number()
 }
 
-fn asset(n: u8) -> AssetId {
+pub(super) fn asset(n: u8) -> AssetId {
 	match n {
 		0..=99 => DUSD,
 		100..=229 => AssetId::Native,
@@ -395,7 +402,7 @@ fn cap(n: u8) -> Option<Cap> {
 }
 
 /// By the account's own key, or by a delegate.
-fn sign(who: &AccountId, form: u8, message: &[u8]) -> AgentSignature {
+pub(super) fn sign(who: &AccountId, form: u8, message: &[u8]) -> AgentSignature {
 	let known = sample::people().iter().find(|key| key.account() == *who);
 	let forged = form >= 240;
 	match (form, known) {
@@ -511,7 +518,7 @@ fn consented(bytes: &Bytes, id: ChannelId, view: Option<&ChannelView>) -> Channe
 /// One call of each kind, and by whom.
 pub fn all() -> Vec<(u8, RuntimeCall)> {
 	let mut out: Vec<(u8, RuntimeCall)> = Vec::new();
-	for kind in 0..WAIT {
+	for kind in (0..WAIT).chain(AGREEMENTS..KINDS) {
 		for b in 0..2 {
 			let bytes = Bytes { kind, by: 0, a: [1, b, 9, 9, 1, 0] };
 			let claims = [1u8, 0, 20, 0, 0, 0, 0, 0, 0, 0].repeat(2);
@@ -547,7 +554,7 @@ pub fn extrinsics(call: RuntimeCall) -> Vec<UncheckedExtrinsic> {
 }
 
 /// A step of a sequence.
-fn at(kind: u8, a: [u8; STEP - 2]) -> Vec<u8> {
+pub(super) fn at(kind: u8, a: [u8; STEP - 2]) -> Vec<u8> {
 	[&[kind, 0][..], &a].concat()
 }
 
@@ -686,5 +693,6 @@ pub fn sequences() -> Vec<Vec<u8>> {
 		[forge(0), forge(150)].concat()
 	}));
 	out.push(by(3, 200 % KINDS, zero));
+	out.extend(agreements::sequences());
 	out
 }
