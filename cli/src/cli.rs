@@ -4,7 +4,9 @@ mod agreement;
 mod channel;
 mod negotiate;
 
-pub use agreement::{Agreement, Cancel, Commit, Extend, Milestone, WithEvidence, WithdrawOffer};
+pub use agreement::{
+	Agreement, Cancel, Commit, Extend, Milestone, OfOffer, WithEvidence, WithdrawOffer,
+};
 pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
 pub use negotiate::{Buy, Negotiate, Operator, Sell};
 
@@ -430,6 +432,8 @@ mod tests {
 		for line in [
 			"stoa negotiate show 0x01",
 			"stoa negotiate export 0x01",
+			"stoa negotiate offer 0x01",
+			"stoa agreement commit 0x01",
 			"stoa agreement reveal 0x01 0 0x01",
 		] {
 			assert_eq!(parse(line).unwrap().global.key, None, "{line}");
@@ -465,6 +469,9 @@ mod tests {
 			"stoa agreement accept 0x00",
 			"stoa agreement accept 0x00 -1",
 			"stoa agreement cancel 0x00 1 --consent 0x00 --valid 1h",
+			"stoa agreement commit",
+			"stoa agreement supersede 0x00 --offer file",
+			"stoa agreement withdraw-offer --offer file --round 2",
 		] {
 			assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
 		}
@@ -511,6 +518,7 @@ mod tests {
 			"stoa agreement list",
 			"stoa agreement show 0x00",
 			"stoa agreement commit 0x00 --transcript 0x00 --dry-run",
+			"stoa agreement commit --offer file",
 			"stoa agreement deliver 0x00 0 --file report.pdf --uri https://x/y",
 			"stoa agreement reveal 0x00 1 0x00",
 			"stoa agreement accept 0x00 0",
@@ -523,8 +531,10 @@ mod tests {
 			"stoa agreement cancel 0x00 1.5 --consent 0x00",
 			"stoa agreement extend 0x00 0 2h",
 			"stoa agreement extend 0x00 0 4711 --consent 0x00",
-			"stoa agreement withdraw-offer b 0x00 --round 3 --as-seller",
+			"stoa agreement withdraw-offer 0x00 --round 3",
+			"stoa agreement withdraw-offer --offer -",
 			"stoa agreement supersede 0x00",
+			"stoa agreement supersede --offer file",
 			"stoa agreement forget 0x00",
 			"stoa agreement kpis",
 			"stoa agreement kpis b",
@@ -532,6 +542,7 @@ mod tests {
 			"stoa negotiate sell --profile sell.json --count 3",
 			"stoa negotiate list",
 			"stoa negotiate show 0x00",
+			"stoa negotiate offer 0x00 --round 2",
 			"stoa negotiate export 0x00",
 			"stoa negotiate verify file.json --offline",
 			"stoa demo --calls 10 --consumers 2",

@@ -110,6 +110,15 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Channels", "ClosedBySponsor") => "open another one with `stoa channel open`",
 		("Channels", "AboveDeposit") => "have the payer add to it with `stoa channel top-up`",
 		("Channels", "BadSignature") => "name the gateway's own store with --store",
+		("Escrow", "NegotiationConcluded") => "`stoa agreement list` shows it as long as it runs",
+		("Escrow", "NothingNew") => "nothing is left to be done",
+		("Escrow", "OfferSuperseded") => {
+			"`stoa negotiate offer` prints the latest one; ask for a fresh one if that was withdrawn"
+		},
+		("Escrow", "NotRefused") => "it stands; `stoa agreement cancel` ends it if both want it",
+		("Escrow", "TooLateToVoid") => "`stoa agreement cancel` ends it if both want it",
+		("Escrow", "NothingDue") => "`stoa agreement show` says what is due, and when",
+		("Escrow", "StillNeeded") => "it is kept for 30 days; try again then",
 		("Referrals", "UnknownCode") => "check the code, or pass the address of who brought it",
 		("Referrals", "SelfReferral" | "SameOperator" | "AlreadyBound" | "Cycle") => {
 			"leave --referral out"

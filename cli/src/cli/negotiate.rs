@@ -18,6 +18,14 @@ pub enum Negotiate {
 		/// The negotiation, 32 bytes of hex, as `stoa negotiate list` shows it.
 		negotiation: String,
 	},
+	/// Print an offer of a negotiation with its signature, for `stoa agreement commit --offer` and the like.
+	Offer {
+		/// The negotiation.
+		negotiation: String,
+		/// Of which round; the latest unless given.
+		#[arg(long, value_name = "N")]
+		round: Option<u32>,
+	},
 	/// Write a transcript as a file that arbiters and auditors can check, to standard output.
 	Export {
 		/// The negotiation.

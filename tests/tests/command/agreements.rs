@@ -2,11 +2,23 @@
 
 use super::{text, units};
 use serde_json::{json, Value};
-use std::{fs, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{
+	fs,
+	path::{Path, PathBuf},
+	process::Output,
+	sync::LazyLock,
+	time::Duration,
+};
 use stoa_tests::{command::Stoa, Node};
 
 /// Operators have their own agents here.
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
+
+fn write(stoa: &Stoa, name: &str, profile: &Value) -> PathBuf {
+	let path = stoa.home().join(name);
+	fs::write(&path, profile.to_string()).unwrap();
+	path
+}
 
 /// A buyer, a seller and an arbiter, each under an operator of its own.
 struct Market {
@@ -30,9 +42,7 @@ impl Market {
 		let profile = |name: &str, pointer: &str, text: &str| {
 			let mut profile: Value = serde_json::from_str(text).unwrap();
 			*profile.pointer_mut(pointer).unwrap() = arbiters.clone();
-			let path = stoa.home().join(name);
-			fs::write(&path, profile.to_string()).unwrap();
-			path
+			write(&stoa, name, &profile)
 		};
 		let buyer = include_str!("../../../docs/examples/buyer.json");
 		let seller = include_str!("../../../docs/examples/seller.json");
@@ -51,6 +61,26 @@ impl Market {
 
 	/// Negotiates until both agree.
 	fn agree(&self) -> Value {
+		let bought = self.negotiate(&self.buyer);
+		assert!(bought.status.success(), "{}", String::from_utf8_lossy(&bought.stderr));
+		serde_json::from_slice(&bought.stdout).unwrap()
+	}
+
+	/// Negotiates without coming to an agreement: the seller offers, the buyer counters, the seller does, and
+	/// refuses the buyer's second offer, which is the last one. Returns the negotiation.
+	fn haggle(&self) -> String {
+		let mut profile: Value = serde_json::from_slice(&fs::read(&self.buyer).unwrap()).unwrap();
+		profile["strategy"]["limit"]["price"] = "70".into();
+		profile["rounds"] = 2.into();
+		let bought = self.negotiate(&write(&self.stoa, "poor.json", &profile));
+		assert_eq!(bought.status.code(), Some(1));
+		let bought: Value = serde_json::from_slice(&bought.stdout).unwrap();
+		assert_eq!(text(&bought, "outcome"), "denied");
+		text(&bought, "negotiation").to_owned()
+	}
+
+	/// Has the buyer ask and the seller answer.
+	fn negotiate(&self, profile_of_buyer: &Path) -> Output {
 		let profile = self.seller.to_str().unwrap();
 		let sell = ["--key", "seller", "negotiate", "sell", "--count", "1", "--profile", profile];
 		let mut seller = self.stoa.spawn(&sell);
@@ -58,9 +88,10 @@ impl Market {
 			line.contains("answers whoever asks").then_some(())
 		});
 		assert!(ready.is_some(), "{}", seller.stderr().tail(20));
-		let profile = self.buyer.to_str().unwrap();
-		let buy = ["negotiate", "buy", "seller", "--operator", "approve", "--profile", profile];
-		let bought = self.run("buyer", &buy);
+		let profile = profile_of_buyer.to_str().unwrap();
+		let buy = ["--key", "buyer", "negotiate", "buy", "seller", "--operator", "approve"];
+		let bought = [&buy[..], &["--output", "json", "--profile", profile]].concat();
+		let bought = self.stoa.run(&bought);
 		let ended = seller.wait(Duration::from_secs(30)).expect("the seller ends after one");
 		assert!(ended.success(), "{}", seller.stderr().tail(20));
 		bought
@@ -159,6 +190,8 @@ fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
 	assert!(kpis["price_ppm"].as_u64().is_some_and(|ppm| ppm < 1_000_000), "{kpis}");
 
 	changes_by_both_sides(&market);
+	offers_after_a_refusal(&market);
+	a_refused_offer_that_was_committed(&market);
 }
 
 /// What both sides want they can have, and only together.
@@ -189,4 +222,76 @@ fn changes_by_both_sides(market: &Market) {
 	assert_eq!(units(&ended, "bond_returned"), units(&before, "bond"));
 	let listed = market.run("buyer", &["agreement", "list"]);
 	assert_eq!(listed["agreements"], json!([]));
+}
+
+/// What was offered binds, also when there was no deal.
+fn offers_after_a_refusal(market: &Market) {
+	let negotiation = market.haggle();
+	let offer = |args: &[&str]| {
+		market.run("seller", &[&["negotiate", "offer", negotiation.as_str()], args].concat())
+	};
+	let (second, last) = (offer(&["--round", "2"]), offer(&[]));
+	assert_eq!((text(&second, "by"), text(&last, "by")), ("buyer", "buyer"));
+	assert_eq!(last["round"], 4);
+
+	// Taken back: the buyer's first offer, and what the seller has offered.
+	let withdraw = ["agreement", "withdraw-offer", negotiation.as_str()];
+	let first = [&withdraw[..], &["--round", "3"]].concat();
+	let withdrawn = market.run("buyer", &first);
+	assert_eq!((&withdrawn["round"], text(&withdrawn, "side")), (&json!(2), "buyer"));
+	assert!(market.fails("buyer", &first).contains("nothing is left to be done"));
+	assert!(market
+		.fails("buyer", &[&withdraw[..], &["--round", "1"]].concat())
+		.contains("no offer up to round 1"));
+	assert_eq!(market.run("seller", &withdraw)["round"], 3);
+	let nobodys = format!("0x{}", "77".repeat(32));
+	let failure = market.fails("buyer", &["agreement", "withdraw-offer", &nobodys]);
+	assert!(failure.contains("negotiate list"), "{failure}");
+
+	// It cannot be committed any more; the other one can, by the other side.
+	let file = market.stoa.home().join("offer");
+	let path = file.to_str().unwrap();
+	let commit_file = ["agreement", "commit", "--offer", path];
+	fs::write(&file, second.to_string()).unwrap();
+	assert!(market.fails("seller", &commit_file).contains("withdrawn"));
+	let commit = ["agreement", "commit", negotiation.as_str()];
+	assert!(market.fails("buyer", &commit).contains("your own"));
+	fs::write(&file, text(&last, "offer")).unwrap();
+	assert!(market.fails("buyer", &commit_file).contains("your own"));
+	assert!(market.fails("arbiter", &commit_file).contains("neither side"));
+	let made = market.run("seller", &commit);
+	let id = text(&made, "agreement");
+	assert_eq!(
+		(id, text(&made, "transcript")),
+		(text(&last, "agreement"), text(&last, "transcript"))
+	);
+	assert_eq!(made["total"], last["price"]);
+
+	// Now it binds both.
+	assert!(market.fails("buyer", &withdraw).contains("agreement list"));
+	let supersede = ["agreement", "supersede", negotiation.as_str()];
+	assert!(market.fails("buyer", &supersede).contains("no offer after"));
+	assert!(market.fails("seller", &supersede).contains("other side's"));
+	assert!(market.fails("buyer", &["agreement", "poke", id]).contains("Nothing is due"));
+	assert!(market.fails("buyer", &["agreement", "forget", id]).contains("still runs"));
+}
+
+/// The seller commits what it had refused by a counter-offer, and the buyer undoes that.
+fn a_refused_offer_that_was_committed(market: &Market) {
+	let negotiation = market.haggle();
+	let refused = market.run("seller", &["negotiate", "offer", &negotiation, "--round", "2"]);
+	let file = market.stoa.home().join("refused");
+	fs::write(&file, refused.to_string()).unwrap();
+	let commit = ["agreement", "commit", "--offer", file.to_str().unwrap()];
+	let planned = market.run("seller", &[&commit[..], &["--dry-run"]].concat());
+	let made = market.run("seller", &commit);
+	assert_eq!(made["agreement"], planned["agreement"]);
+
+	let undone = market.run("buyer", &["agreement", "supersede", &negotiation]);
+	assert_eq!((&undone["agreement"], &undone["round"]), (&made["agreement"], &json!(3)));
+	let id = text(&made, "agreement");
+	assert_eq!(text(&market.stoa.json(&["agreement", "show", id]), "ended"), "undone");
+	for id in [id, negotiation.as_str()] {
+		assert!(market.fails("buyer", &["agreement", "forget", id]).contains("30 days"));
+	}
 }

@@ -4,6 +4,8 @@ mod profile;
 mod talk;
 mod transcripts;
 
+pub use transcripts::kept;
+
 use crate::{
 	cli::Negotiate,
 	context::Context,
@@ -24,6 +26,9 @@ pub async fn run(
 		Negotiate::Sell(args) => talk::sell(context, args).await?,
 		Negotiate::List => transcripts::list(context).await?,
 		Negotiate::Show { negotiation } => transcripts::show(context, negotiation).await?,
+		Negotiate::Offer { negotiation, round } => {
+			transcripts::offer(context, negotiation, *round).await?
+		},
 		Negotiate::Export { negotiation } => transcripts::export(context, negotiation).await?,
 		Negotiate::Verify { file, offline } => transcripts::verify(context, file, *offline).await?,
 	};

@@ -3,9 +3,10 @@
 use crate::{
 	amount::Unit,
 	context::{open_store, Context, STORE_PATIENCE},
-	output::{table, Failure, Report},
+	output::{money, table, Failure, Report},
 	time::show_blocks,
 };
+use codec::Encode;
 use serde_json::json;
 use std::{fs, path::Path, sync::Arc};
 use stoa_client::{
@@ -83,7 +84,12 @@ pub fn describe(message: &Message, unit: &Unit) -> String {
 	format!("{:>3} {:<6} {said}", message.sequence, show_side(message.side))
 }
 
-async fn kept(context: &Context, text: &str) -> Result<(Chain, Kept), Failure> {
+/// A negotiation of the key that signs, as it was kept.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain; when there is none.
+pub async fn kept(context: &Context, text: &str) -> Result<(Chain, Kept), Failure> {
 	let account = context.key()?.account_id();
 	let chain = context.chain().await?;
 	let key = parse_hash(text.trim()).ok_or_else(|| {
@@ -178,6 +184,40 @@ pub async fn show(context: &Context, key: &str) -> Result<Report, Failure> {
 		.row("outcome", "outcome", outcome)
 		.row("transcript", "transcript", to_hex(state.head()))
 		.with("messages", lines))
+}
+
+/// `stoa negotiate offer`.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain; when there is no such offer.
+pub async fn offer(context: &Context, key: &str, round: Option<u32>) -> Result<Report, Failure> {
+	let (chain, kept) = kept(context, key).await?;
+	let mut quotes = kept.transcript.messages().filter_map(|signed| signed.message.body.quote());
+	let quote = match round {
+		Some(round) => quotes.find(|quote| quote.offer.round == round),
+		None => quotes.next_back(),
+	};
+	let Quote { offer, signature, .. } = quote.ok_or_else(|| {
+		Failure::new(
+			match round {
+				Some(round) => format!("the negotiation has no offer of round {round}"),
+				None => "no offer was made in this negotiation".into(),
+			},
+			"`stoa negotiate show` says what was offered",
+		)
+	})?;
+	let unit = context.unit_of(&chain, &offer.asset).await?;
+	let text = to_hex((offer, signature).encode());
+	// The offer alone on its line, so that it can be copied or piped.
+	Ok(Report::line(text.clone())
+		.with("offer", text)
+		.with("agreement", to_hex(offer.digest(&chain.agreement_domain())))
+		.with("by", show_side(offer.by))
+		.with("round", offer.round)
+		.with("price", money(&unit, offer.total().unwrap_or_default()))
+		.with("valid_until", offer.valid_until)
+		.with("transcript", to_hex(kept.transcript.state().head())))
 }
 
 /// `stoa negotiate export`.
