@@ -8,7 +8,7 @@ pub use agreement::{
 	Agreement, Cancel, Commit, Extend, Milestone, OfOffer, WithEvidence, WithdrawOffer,
 };
 pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
-pub use negotiate::{Buy, Negotiate, Operator, Sell};
+pub use negotiate::{Buy, Negotiate, Operator, Sell, Verify};
 
 use crate::{backup::BackupArgs, output::Format};
 use channel::lanes;
@@ -544,7 +544,8 @@ mod tests {
 			"stoa negotiate show 0x00",
 			"stoa negotiate offer 0x00 --round 2",
 			"stoa negotiate export 0x00",
-			"stoa negotiate verify file.json --offline",
+			"stoa negotiate verify file.json",
+			"stoa negotiate verify file.json --offline --trust-delegates",
 			"stoa demo --calls 10 --consumers 2",
 			"stoa demo --scenario procurement --keep run",
 		] {

@@ -25,6 +25,10 @@ impl From<ChainError> for Failure {
 			ChainError::Dispatch(dispatch) => return failed(dispatch),
 			ChainError::Rejected { reason } => refused(reason),
 			ChainError::Unknown { .. } => "look whether it was included before you try again",
+			// As nodes say it that keep the state of recent blocks only.
+			ChainError::Rpc { reason } if reason.contains("State already discarded") => {
+				"this node keeps no state of blocks that old: name an archive node with --node"
+			},
 			ChainError::Rpc { .. } => "try again, and look at the node's log if it goes on",
 			ChainError::NotFound { .. } => "check what was named",
 		};

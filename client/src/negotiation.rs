@@ -56,7 +56,7 @@ pub use self::{
 		Delivery, Failure, LineItem, PenaltyClause, Quantity, ServiceLevel, Terms, TermsError,
 		MAX_TERMS_LEN, MILLION, TERMS_VERSION,
 	},
-	transcript::{Summary, Transcript, TranscriptError, MAX_EXPORT_LEN, MAX_MESSAGES},
+	transcript::{Evidence, Summary, Transcript, TranscriptError, MAX_EXPORT_LEN, MAX_MESSAGES},
 	transport::{
 		respond, seal, HttpTransport, SealError, SealingKey, StatementTransport, Timing, Transport,
 		TransportError, NEGOTIATION_PATH,

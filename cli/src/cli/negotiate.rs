@@ -32,13 +32,21 @@ pub enum Negotiate {
 		negotiation: String,
 	},
 	/// Check a transcript's form, order and signatures, and compare it with the agreement on chain.
-	Verify {
-		/// The file, as `stoa negotiate export` writes it.
-		file: PathBuf,
-		/// Ask no node.
-		#[arg(long)]
-		offline: bool,
-	},
+	Verify(Verify),
+}
+
+/// Check a transcript.
+#[derive(Args, Debug)]
+pub struct Verify {
+	/// The file, as `stoa negotiate export` writes it.
+	pub file: PathBuf,
+	/// Ask no node: neither which agreement came of it, nor whether delegate keys might sign.
+	#[arg(long)]
+	pub offline: bool,
+	/// Believe that the delegate keys in the file might sign when they did, instead of asking the chain as of
+	/// then, for which it takes an archive node.
+	#[arg(long)]
+	pub trust_delegates: bool,
 }
 
 /// What answers when a profile says that the operator is to be asked.

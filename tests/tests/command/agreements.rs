@@ -9,6 +9,12 @@ use std::{
 	sync::LazyLock,
 	time::Duration,
 };
+use stoa_client::{
+	chain::parse_hash,
+	keys::{parse_account, AgentKey, VoucherKey},
+	negotiation::{Config, FixedRule, Negotiator, Parties, PlanRule, Proposal, Range, MILLION},
+};
+use stoa_primitives::{agreement::Side, keys::Key, BlockNumber};
 use stoa_tests::{command::Stoa, Node};
 
 /// Operators have their own agents here.
@@ -77,6 +83,41 @@ impl Market {
 		let bought: Value = serde_json::from_slice(&bought.stdout).unwrap();
 		assert_eq!(text(&bought, "outcome"), "denied");
 		text(&bought, "negotiation").to_owned()
+	}
+
+	/// The transcript of a negotiation, as a file of this name.
+	fn export(&self, negotiation: &str, name: &str) -> (Value, PathBuf) {
+		let export = self.run("buyer", &["negotiate", "export", negotiation]);
+		let path = write(&self.stoa, name, &export);
+		(export, path)
+	}
+
+	/// The transcript of a request that `delegate` has signed for the buyer in block `sent`.
+	fn delegated(&self, delegate: &VoucherKey, sent: BlockNumber, genesis: &str) -> PathBuf {
+		let account = |name: &str| {
+			parse_account(text(&self.stoa.json(&["keys", "show", name]), "address")).unwrap()
+		};
+		let parties = Parties {
+			genesis: parse_hash(genesis).unwrap().into(),
+			negotiation: [1; 32],
+			buyer: account("buyer"),
+			seller: account("seller"),
+		};
+		let profile: Value = serde_json::from_slice(&fs::read(&self.buyer).unwrap()).unwrap();
+		let plan = PlanRule::Own {
+			plan: serde_json::from_value(profile["plan"].clone()).unwrap(),
+			terms: serde_json::from_value(profile["terms"].clone()).unwrap(),
+		};
+		let proposal = |price| Proposal { price, time: 100, quality: MILLION };
+		let range = Range::new(Side::Buyer, proposal(1), proposal(2)).unwrap();
+		let key = AgentKey::Delegate { agent: parties.buyer.clone(), key: delegate.clone() };
+		let strategy = std::sync::Arc::new(FixedRule { range, step: MILLION });
+		let config = Config::new(&parties, Side::Buyer, key, plan, strategy, sent + 100);
+		let mut buyer = Negotiator::new(config, sent).unwrap();
+		buyer.open().unwrap();
+		let path = self.stoa.home().join("delegated.json");
+		fs::write(&path, buyer.transcript().export().unwrap()).unwrap();
+		path
 	}
 
 	/// Has the buyer ask and the seller answer.
@@ -191,6 +232,7 @@ fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
 
 	changes_by_both_sides(&market);
 	offers_after_a_refusal(&market);
+	delegates_that_were_never_registered(&market);
 	a_refused_offer_that_was_committed(&market);
 }
 
@@ -267,6 +309,23 @@ fn offers_after_a_refusal(market: &Market) {
 	);
 	assert_eq!(made["total"], last["price"]);
 
+	// The root is that of all that was said. Whoever lacks the last message can still prove the offer.
+	let (mut export, file) = market.export(&negotiation, "whole.json");
+	let verify = |file: &Path| market.stoa.json(&["negotiate", "verify", file.to_str().unwrap()]);
+	let whole = verify(&file);
+	assert_eq!(text(&whole, "agreement"), id);
+	assert!(text(&whole, "on_chain").contains("names this transcript"), "{whole}");
+	let last = export["messages"].as_array_mut().unwrap().pop().unwrap();
+	export["root"] = last["message"]["previous"].clone();
+	let cut = verify(&write(&market.stoa, "cut.json", &export));
+	assert!(text(&cut, "on_chain").contains("proven"), "{cut}");
+	// Without the offer nothing is proven.
+	let last = export["messages"].as_array_mut().unwrap().pop().unwrap();
+	export["root"] = last["message"]["previous"].clone();
+	let file = write(&market.stoa, "cut.json", &export);
+	let failure = market.stoa.fail(&["negotiate", "verify", file.to_str().unwrap()]);
+	assert!(failure.contains("messages are missing"), "{failure}");
+
 	// Now it binds both.
 	assert!(market.fails("buyer", &withdraw).contains("agreement list"));
 	let supersede = ["agreement", "supersede", negotiation.as_str()];
@@ -284,8 +343,18 @@ fn a_refused_offer_that_was_committed(market: &Market) {
 	fs::write(&file, refused.to_string()).unwrap();
 	let commit = ["agreement", "commit", "--offer", file.to_str().unwrap()];
 	let planned = market.run("seller", &[&commit[..], &["--dry-run"]].concat());
-	let made = market.run("seller", &commit);
+	// With another root than that of what was said, for which nobody but the seller is to blame.
+	let other = format!("0x{}", "99".repeat(32));
+	let made = market.run("seller", &[&commit[..], &["--transcript", &other]].concat());
 	assert_eq!(made["agreement"], planned["agreement"]);
+	let (_, file) = market.export(&negotiation, "honest.json");
+	let verify = ["negotiate", "verify", file.to_str().unwrap()];
+	let failure = market.stoa.fail(&verify);
+	assert!(failure.contains("the seller, who has committed, has named another"), "{failure}");
+	assert_eq!(
+		text(&market.stoa.json(&[&verify[..], &["--offline"]].concat()), "agreement"),
+		"none"
+	);
 
 	let undone = market.run("buyer", &["agreement", "supersede", &negotiation]);
 	assert_eq!((&undone["agreement"], &undone["round"]), (&made["agreement"], &json!(3)));
@@ -294,4 +363,29 @@ fn a_refused_offer_that_was_committed(market: &Market) {
 	for id in [id, negotiation.as_str()] {
 		assert!(market.fails("buyer", &["agreement", "forget", id]).contains("30 days"));
 	}
+}
+
+/// Who signs with a key that its agent has never registered proves nothing.
+fn delegates_that_were_never_registered(market: &Market) {
+	let negotiations = market.run("buyer", &["negotiate", "list"]);
+	let one = text(&negotiations["negotiations"][0], "negotiation").to_owned();
+	let (export, _) = market.export(&one, "one.json");
+	let sent = export["messages"][0]["message"]["sent"].as_u64().unwrap();
+	let (delegate, _) = VoucherKey::generate();
+	let file = market.delegated(&delegate, sent.try_into().unwrap(), text(&export, "chain"));
+	let verify = ["negotiate", "verify", file.to_str().unwrap()];
+	let Key::Ed25519(key) = delegate.key() else { panic!("voucher keys are Ed25519 keys") };
+	let key = hex::encode(key);
+	let failure = market.stoa.fail(&verify);
+	assert!(failure.contains(&key) && failure.contains("do not rely"), "{failure}");
+	let failure = market.stoa.fail(&[&verify[..], &["--offline"]].concat());
+	assert!(failure.contains(&key) && failure.contains("--trust-delegates"), "{failure}");
+	for offline in [&[][..], &["--offline"]] {
+		let trusted = market.stoa.json(&[&verify[..], &["--trust-delegates"], offline].concat());
+		assert!(trusted["delegates"][0].as_str().unwrap().contains(&key), "{trusted}");
+	}
+	// In a block that has not come, nothing was signed.
+	let file = market.delegated(&delegate, BlockNumber::MAX / 2, text(&export, "chain"));
+	let failure = market.stoa.fail(&["negotiate", "verify", file.to_str().unwrap()]);
+	assert!(failure.contains("does not know block"), "{failure}");
 }

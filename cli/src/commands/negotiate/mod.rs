@@ -3,6 +3,9 @@
 mod profile;
 mod talk;
 mod transcripts;
+mod verify;
+
+pub use transcripts::kept;
 
 pub use transcripts::kept;
 
@@ -30,7 +33,7 @@ pub async fn run(
 			transcripts::offer(context, negotiation, *round).await?
 		},
 		Negotiate::Export { negotiation } => transcripts::export(context, negotiation).await?,
-		Negotiate::Verify { file, offline } => transcripts::verify(context, file, *offline).await?,
+		Negotiate::Verify(args) => verify::verify(context, args).await?,
 	};
 	Ok((report, None))
 }

@@ -1,4 +1,4 @@
-//! What was said: kept, shown, exported, verified.
+//! What was said: kept, shown, exported.
 
 use crate::{
 	amount::Unit,
@@ -8,9 +8,9 @@ use crate::{
 };
 use codec::Encode;
 use serde_json::json;
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 use stoa_client::{
-	chain::{parse_hash, to_hex, At, Chain},
+	chain::{parse_hash, to_hex, Chain},
 	keys::format_account,
 	negotiation::{load, load_all, Body, Kept, Message, Outcome, Quote, Transcript},
 	store::{bind_chain, Store},
@@ -33,7 +33,8 @@ pub async fn open(
 	Ok(store)
 }
 
-fn show_side(side: Side) -> &'static str {
+/// A side in a word.
+pub fn show_side(side: Side) -> &'static str {
 	match side {
 		Side::Buyer => "buyer",
 		Side::Seller => "seller",
@@ -233,71 +234,4 @@ pub async fn export(context: &Context, key: &str) -> Result<Report, Failure> {
 	let text = String::from_utf8_lossy(&file).into_owned();
 	let json = serde_json::from_slice(&file).unwrap_or_default();
 	Ok(Report { text: format!("{text}\n"), json })
-}
-
-/// `stoa negotiate verify`.
-///
-/// # Errors
-///
-/// When the transcript is not what it says, or not that of the agreement on chain.
-pub async fn verify(context: &Context, file: &Path, offline: bool) -> Result<Report, Failure> {
-	let bytes = fs::read(file).map_err(|error| {
-		Failure::new(
-			format!("{} cannot be read: {error}", file.display()),
-			"name a file that `stoa negotiate export` has written",
-		)
-	})?;
-	// Delegate keys are named below: whether they were in force is for the chain's history to say.
-	let transcript = Transcript::verify(&bytes, |_, _, _| true).map_err(|error| {
-		Failure::new(
-			format!("the transcript is not good: {error}"),
-			"do not rely on it; ask the other side for theirs",
-		)
-	})?;
-	let summary = transcript.summary();
-	let delegates: Vec<_> = summary
-		.delegates
-		.iter()
-		.map(|(agent, key, block)| {
-			let key = crate::keys::key_hex(key);
-			format!("{key} for {} from block {block} on", format_account(agent))
-		})
-		.collect();
-	let mut report = Report::line("The transcript is good.")
-		.row("transcript", "transcript", to_hex(summary.root))
-		.count("messages", "messages", transcript.state().length())
-		.count("offers", "offers", summary.rounds);
-	for delegate in &delegates {
-		report = report.shown("delegate key", delegate);
-	}
-	report = report.with("delegates", delegates);
-	let Some(agreement) = summary.agreement else {
-		return Ok(report.row("agreement", "agreement", "none"));
-	};
-	report = report.row("agreement", "agreement", to_hex(agreement));
-	if offline {
-		return Ok(report);
-	}
-	let chain = context.chain().await?;
-	if chain.genesis() != transcript.state().parties().genesis {
-		return Err(Failure::new(
-			"the transcript is of another chain",
-			"name a node of its chain with --node, or pass --offline",
-		));
-	}
-	let running = chain.agreement(&agreement, At::Finalized).await?.map(|view| view.transcript);
-	let root = match running {
-		Some(root) => Some(root),
-		None => chain.outcome(&agreement, At::Finalized).await?.map(|outcome| outcome.transcript),
-	};
-	match root {
-		Some(root) if root.0 == summary.root => {
-			Ok(report.row("on chain", "on_chain", "the agreement names this transcript"))
-		},
-		Some(root) => Err(Failure::new(
-			format!("the agreement on chain names another transcript, {}", to_hex(root)),
-			"messages are missing from this one, or were added to it",
-		)),
-		None => Ok(report.row("on chain", "on_chain", "nothing is known of the agreement")),
-	}
 }
