@@ -45,7 +45,7 @@ pub use self::{
 		Body, ChainHash, DenyReason, EscalateReason, Message, MessageError, Parties, Quote,
 		SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL,
 	},
-	plan::{Departure, PanelPlan, Part, Plan, PlanError, PlanLimits, PlanRule},
+	plan::{Departure, ItemLimit, PanelPlan, Part, Plan, PlanError, PlanLimits, PlanRule},
 	rows::{load, load_all, Kept},
 	state::{Request, Standing, State, Turn, Violation},
 	strategy::{
