@@ -117,14 +117,6 @@ fn side_of(agreement: &AgreementView, account: &AccountId) -> Option<Side> {
 	[Side::Buyer, Side::Seller].into_iter().find(|side| agreement.offer.party(*side) == account)
 }
 
-/// A side for people and programs.
-fn show_side(side: Side) -> &'static str {
-	match side {
-		Side::Buyer => "buyer",
-		Side::Seller => "seller",
-	}
-}
-
 /// An agreement, and everything that is needed to do something about it.
 struct Deed<'a> {
 	context: &'a Context,

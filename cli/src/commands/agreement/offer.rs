@@ -1,11 +1,12 @@
 //! What a signed offer is good for: committing it, taking it back, and showing that one was refused.
 
-use super::{events, find, send, show_side};
+use super::{events, find, send};
 use crate::{
 	cli::{Commit, OfOffer, WithdrawOffer},
 	commands::{included, negotiate::kept},
 	context::Context,
 	output::{Failure, Report},
+	show::show_side,
 	time::Clock,
 };
 use codec::DecodeAll;

@@ -4,7 +4,7 @@ use crate::{
 	amount::Unit,
 	context::{open_store, Context, STORE_PATIENCE},
 	output::{money, table, Failure, Report},
-	time::show_blocks,
+	show::show_side,
 };
 use codec::Encode;
 use serde_json::json;
@@ -12,10 +12,12 @@ use std::sync::Arc;
 use stoa_client::{
 	chain::{parse_hash, to_hex, Chain},
 	keys::format_account,
-	negotiation::{load, load_all, Body, Kept, Message, Outcome, Quote, Transcript},
+	negotiation::{load, load_all, Body, Kept, Quote, Transcript},
 	store::{bind_chain, Store},
 };
-use stoa_primitives::{agreement::Side, AccountId};
+use stoa_primitives::AccountId;
+
+pub use crate::show::{show_message as describe, show_outcome};
 
 /// The store of an account's negotiations.
 ///
@@ -31,58 +33,6 @@ pub async fn open(
 	let store = open_store(&path, STORE_PATIENCE).await?;
 	bind_chain(store.as_ref(), chain.genesis())?;
 	Ok(store)
-}
-
-/// A side in a word.
-pub fn show_side(side: Side) -> &'static str {
-	match side {
-		Side::Buyer => "buyer",
-		Side::Seller => "seller",
-	}
-}
-
-/// How a negotiation ended, in words.
-pub fn show_outcome(outcome: &Outcome) -> String {
-	match outcome {
-		Outcome::Agreed { agreement } => format!("agreed, {}", to_hex(agreement)),
-		Outcome::Denied { by, reason, .. } => {
-			format!("the {} denied: {}", show_side(*by), format!("{reason:?}").to_lowercase())
-		},
-		Outcome::Expired => "expired".into(),
-		Outcome::Withdrawn { by } => format!("the {} has withdrawn", show_side(*by)),
-		Outcome::Voided { agreement } => format!("undone, {}", to_hex(agreement)),
-	}
-}
-
-fn show_quote(name: &str, quote: &Quote, unit: &Unit) -> String {
-	let offer = &quote.offer;
-	let time = offer.milestones.iter().map(|part| part.deliver_within).max().unwrap_or(0);
-	let mut line =
-		format!("{name} {} in {}", unit.show(offer.total().unwrap_or_default()), show_blocks(time));
-	if let Some(success) = quote.terms.sla.success_ppm {
-		line.push_str(&format!(" at {}.{:04} % success", success / 10_000, success % 10_000));
-	}
-	line.push_str(&format!(", round {}", offer.round));
-	if quote.last {
-		line.push_str(", the last one");
-	}
-	line
-}
-
-/// A message in a line.
-pub fn describe(message: &Message, unit: &Unit) -> String {
-	let said = match &message.body {
-		Body::Request { terms, .. } => format!("REQUEST {}", terms.title),
-		Body::Offer(quote) => show_quote("OFFER", quote, unit),
-		Body::Counter(quote) => show_quote("COUNTER", quote, unit),
-		Body::Accept { .. } => "ACCEPT".into(),
-		Body::Deny { reason, remark, .. } => {
-			let remark = remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
-			format!("DENY {reason:?}{remark}")
-		},
-		Body::Escalate { why, .. } => format!("ESCALATE {why:?}"),
-	};
-	format!("{:>3} {:<6} {said}", message.sequence, show_side(message.side))
 }
 
 /// A negotiation of the key that signs, as it was kept.

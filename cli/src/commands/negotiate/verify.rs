@@ -1,11 +1,11 @@
 //! `stoa negotiate verify`: what a transcript proves, to whom it is shown later.
 
-use super::transcripts::show_side;
 use crate::{
 	cli::Verify,
 	context::Context,
 	keys::key_hex,
 	output::{Failure, Report},
+	show::show_side,
 };
 use std::{fs, path::Path};
 use stoa_client::{

@@ -7,9 +7,9 @@ use stoa_client::{
 	chain::to_hex,
 	keys::random_bytes,
 	negotiation::{
-		Body, Config, Delivery, FixedRule, ItemLimit, Kept, LineItem, Message, PanelPlan, Part,
-		Parties, PenaltyClause, Plan, PlanLimits, PlanRule, Policy, Proposal, Quantity, Range,
-		ServiceLevel, Shape, Strategy, Terms, TimeDependent, Utility, Weights, TERMS_VERSION,
+		Config, Delivery, FixedRule, ItemLimit, Kept, LineItem, Message, PanelPlan, Part, Parties,
+		PenaltyClause, Plan, PlanLimits, PlanRule, Policy, Proposal, Quantity, Range, ServiceLevel,
+		Shape, Strategy, Terms, TimeDependent, Utility, Weights, TERMS_VERSION,
 	},
 };
 use stoa_primitives::{
@@ -252,33 +252,4 @@ impl Policy for Dealer {
 /// What is handed over with a milestone.
 pub fn delivery_note(id: &AgreementId, place: u32) -> String {
 	format!("Delivery note for milestone {place} of agreement {}.\n", to_hex(id))
-}
-
-/// A message in a line.
-pub fn describe(body: &Body, unit: &Unit) -> String {
-	let quote = |name: &str, quote: &stoa_client::negotiation::Quote| {
-		let offer = &quote.offer;
-		let hours =
-			offer.milestones.iter().map(|part| part.deliver_within).max().unwrap_or(0) / HOURS;
-		let success = quote.terms.quality();
-		let last = if quote.last { ", the last one" } else { "" };
-		format!(
-			"{name} {} in {hours} h at {}.{:02} % success, round {}{last}",
-			unit.show(offer.total().unwrap_or_default()),
-			success / 10_000,
-			success % 10_000 / 100,
-			offer.round,
-		)
-	};
-	match body {
-		Body::Request { terms, .. } => {
-			let items = terms.items.iter().map(|item| format!("{} {}", item.quantity, item.name));
-			format!("REQUEST {}", items.collect::<Vec<_>>().join(", "))
-		},
-		Body::Offer(offer) => quote("OFFER", offer),
-		Body::Counter(offer) => quote("COUNTER", offer),
-		Body::Accept { .. } => "ACCEPT".into(),
-		Body::Deny { reason, .. } => format!("DENY {reason:?}").to_uppercase(),
-		Body::Escalate { why, .. } => format!("ESCALATE {why:?}").to_uppercase(),
-	}
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
 	amount::{percent, Unit},
 	output::{money, Failure, Report},
+	show::show_body,
 };
 use serde_json::{json, Value};
 use std::{collections::HashMap, fmt::Write};
@@ -444,7 +445,7 @@ fn line(message: &Message, vendor: &str, unit: &Unit) -> String {
 		Side::Buyer => "buyer",
 		Side::Seller => vendor,
 	};
-	format!("{:>2} {from}: {}", message.sequence, deal::describe(&message.body, unit))
+	format!("{:>2} {from}: {}", message.sequence, show_body(&message.body, unit))
 }
 
 /// Transaction fees of an account in the stablecoin.
