@@ -79,6 +79,8 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Agents", "ProofMissing" | "ProofExpired" | "ProofTooLong" | "ProofInvalid") => {
 			"have the agent sign a new one with `stoa agent consent`, for the operator who signs here"
 		},
+		("Agents", "KeyExists" | "KeyNotFound") => "`stoa agent show` lists the agent's delegate keys",
+		("Agents", "TooManyKeys") => "remove one with `stoa agent remove-key`",
 		("Credits", "AssetNotAccepted" | "UnknownAsset") => "name another with --asset",
 		("Credits", "InsufficientCredits") => {
 			"see `stoa balances`, and pay in with `stoa deposit`; fees may come out of them as well"

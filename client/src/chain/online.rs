@@ -415,6 +415,26 @@ impl Chain {
 		}))
 	}
 
+	/// The keys that may sign in an agent's name. Expired ones are among them.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn delegate_keys(
+		&self,
+		agent: &AccountId,
+		at: At,
+	) -> Result<Vec<DelegateKey>, ChainError> {
+		let call = api::view_functions().agents().keys(Static(agent.clone()));
+		let keys = view(&self.at(at).await?, call).await?.into_iter();
+		let seen = keys.map(|found| DelegateKey {
+			key: found.key.0,
+			scopes: found.scopes.0,
+			last: found.expires_at,
+		});
+		Ok(seen.collect())
+	}
+
 	/// A channel that has not ended.
 	///
 	/// # Errors

@@ -384,6 +384,47 @@ fn delegates_that_were_never_registered(market: &Market) {
 		let trusted = market.stoa.json(&[&verify[..], &["--trust-delegates"], offline].concat());
 		assert!(trusted["delegates"][0].as_str().unwrap().contains(&key), "{trusted}");
 	}
+	// Registered for something else, it may not sign either; registered for offers it may, from then on and until it is
+	// removed.
+	let name = format!("ed25519:0x{key}");
+	let sign = |block: &Value| {
+		let sent = block["block"].as_u64().unwrap().try_into().unwrap();
+		let file = market.delegated(&delegate, sent, text(&export, "chain"));
+		file.to_str().unwrap().to_owned()
+	};
+	let add = |scope| {
+		let terms = ["agent", "add-key", "buyer", &name, "--scope", scope, "--valid", "30d"];
+		market.run("//Bob", &terms)
+	};
+	let added = add("endorse,voucher");
+	assert_eq!(added["scopes"], json!(["voucher", "endorse"]));
+	assert!(market.stoa.fail(&["negotiate", "verify", &sign(&added)]).contains("do not rely"));
+	let remove = ["agent", "remove-key", "buyer", &name];
+	market.run("//Bob", &remove);
+	let added = add("offer");
+	let signed = sign(&added);
+	let verified = market.stoa.json(&["negotiate", "verify", &signed]);
+	assert!(verified["delegates"][0].as_str().unwrap().contains(&key), "{verified}");
+	let shown = market.stoa.json(&["agent", "show", "buyer"]);
+	let keys = json!([
+		{ "delegate": name, "scopes": ["offer"], "last": added["last"], "expired": false }
+	]);
+	assert_eq!(shown["keys"], keys);
+	// Only the operator may, and only once.
+	assert!(market.fails("//Charlie", &remove).contains("agent show"));
+	let again = ["agent", "add-key", "buyer", &name, "--scope", "offer"];
+	assert!(market.fails("//Bob", &again).contains("agent show"));
+	assert!(market.fails("//Bob", &["agent", "remove-key", "buyer", "0x12"]).contains("ed25519"));
+	let removed = market.run("//Bob", &remove);
+	assert_eq!(market.stoa.json(&["agent", "show", "buyer"])["keys"], json!([]));
+	market.stoa.json(&["negotiate", "verify", &sign(&added)]);
+	assert!(market.stoa.fail(&["negotiate", "verify", &sign(&removed)]).contains("do not rely"));
+	// The name of a key stands for its voucher key.
+	let seller = market.stoa.json(&["keys", "show", "seller"]);
+	let by_name = ["agent", "add-key", "buyer", "seller", "--scope", "endorse", "--valid", "1h"];
+	assert_eq!(market.run("//Bob", &by_name)["delegate"], seller["voucher_key"]);
+	market.run("//Bob", &["agent", "remove-key", "buyer", "seller"]);
+
 	// In a block that has not come, nothing was signed.
 	let file = market.delegated(&delegate, BlockNumber::MAX / 2, text(&export, "chain"));
 	let failure = market.stoa.fail(&["negotiate", "verify", file.to_str().unwrap()]);
