@@ -4,9 +4,11 @@ mod agreement;
 mod channel;
 mod negotiate;
 
-pub use agreement::{Agreement, Cancel, Commit, Extend, Milestone, WithEvidence, WithdrawOffer};
+pub use agreement::{
+	Agreement, Cancel, Commit, Extend, Milestone, OfOffer, WithEvidence, WithdrawOffer,
+};
 pub use channel::{Authorize, Channel, ChannelConsent, Close, Open, Settle};
-pub use negotiate::{Buy, Negotiate, Operator, Sell};
+pub use negotiate::{Buy, Negotiate, Operator, Sell, Verify};
 
 use crate::{backup::BackupArgs, output::Format};
 use channel::lanes;
@@ -132,6 +134,10 @@ pub enum Agent {
 	Resume(OneAgent),
 	/// End an agent for good.
 	Retire(OneAgent),
+	/// Let a key sign in the name of an agent of yours. It signs offers, but no transactions.
+	AddKey(AddKey),
+	/// Let a key sign in the name of an agent of yours no more, from now on.
+	RemoveKey(DelegateKey),
 	/// Print the agent's consent to an operator, for `stoa agent register --proof`.
 	Consent(Consent),
 }
@@ -142,6 +148,43 @@ pub struct OneAgent {
 	/// The agent: an address or the name of a key; the key that signs unless given.
 	#[arg(value_name = "AGENT")]
 	pub agent: Option<String>,
+}
+
+/// A key that signs in an agent's name.
+#[derive(Args, Debug)]
+pub struct DelegateKey {
+	/// The agent: an address or the name of a key.
+	#[arg(value_name = "AGENT")]
+	pub agent: String,
+	/// The key: its hex, like ed25519:0x…, as `stoa keys show` prints voucher keys, or the name of a key, whose
+	/// voucher key is meant.
+	#[arg(value_name = "KEY")]
+	pub delegate: String,
+}
+
+/// Let a key sign in an agent's name.
+#[derive(Args, Debug)]
+pub struct AddKey {
+	/// Which key, for which agent.
+	#[command(flatten)]
+	pub of: DelegateKey,
+	/// What it may sign.
+	#[arg(long, value_enum, value_delimiter = ',', required = true)]
+	pub scope: Vec<ScopeName>,
+	/// How long it may.
+	#[arg(long, value_name = "TIME", default_value = "30d")]
+	pub valid: String,
+}
+
+/// What a key may sign in the name of its agent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ScopeName {
+	/// Offers and counter-offers, and the messages that carry them: it can bind the agent to all that it owns.
+	Offer,
+	/// That the other side opens a channel which the agent pays, and consents to close one.
+	Voucher,
+	/// Endorsements of other agents.
+	Endorse,
 }
 
 /// Register an agent.
@@ -430,6 +473,10 @@ mod tests {
 		for line in [
 			"stoa negotiate show 0x01",
 			"stoa negotiate export 0x01",
+			"stoa negotiate offer 0x01",
+			"stoa agreement commit 0x01",
+			"stoa agent add-key a b --scope offer",
+			"stoa agent remove-key a b",
 			"stoa agreement reveal 0x01 0 0x01",
 		] {
 			assert_eq!(parse(line).unwrap().global.key, None, "{line}");
@@ -465,6 +512,11 @@ mod tests {
 			"stoa agreement accept 0x00",
 			"stoa agreement accept 0x00 -1",
 			"stoa agreement cancel 0x00 1 --consent 0x00 --valid 1h",
+			"stoa agent add-key a b",
+			"stoa agent add-key a b --scope all",
+			"stoa agreement commit",
+			"stoa agreement supersede 0x00 --offer file",
+			"stoa agreement withdraw-offer --offer file --round 2",
 		] {
 			assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
 		}
@@ -476,6 +528,8 @@ mod tests {
 			"stoa keys new a",
 			"stoa agent register a --key op --referral code-1 --manifest-uri https://x/y",
 			"stoa agent consent 5Grw --key a --valid 2h",
+			"stoa agent add-key a b --scope offer,voucher,endorse --valid 30d --key op",
+			"stoa agent remove-key a ed25519:0x00 --key op",
 			"stoa referral claim code-1",
 			"stoa deposit 1.5 --for a --asset native",
 			"stoa withdraw 1 --to b",
@@ -511,6 +565,7 @@ mod tests {
 			"stoa agreement list",
 			"stoa agreement show 0x00",
 			"stoa agreement commit 0x00 --transcript 0x00 --dry-run",
+			"stoa agreement commit --offer file",
 			"stoa agreement deliver 0x00 0 --file report.pdf --uri https://x/y",
 			"stoa agreement reveal 0x00 1 0x00",
 			"stoa agreement accept 0x00 0",
@@ -523,8 +578,10 @@ mod tests {
 			"stoa agreement cancel 0x00 1.5 --consent 0x00",
 			"stoa agreement extend 0x00 0 2h",
 			"stoa agreement extend 0x00 0 4711 --consent 0x00",
-			"stoa agreement withdraw-offer b 0x00 --round 3 --as-seller",
+			"stoa agreement withdraw-offer 0x00 --round 3",
+			"stoa agreement withdraw-offer --offer -",
 			"stoa agreement supersede 0x00",
+			"stoa agreement supersede --offer file",
 			"stoa agreement forget 0x00",
 			"stoa agreement kpis",
 			"stoa agreement kpis b",
@@ -532,8 +589,10 @@ mod tests {
 			"stoa negotiate sell --profile sell.json --count 3",
 			"stoa negotiate list",
 			"stoa negotiate show 0x00",
+			"stoa negotiate offer 0x00 --round 2",
 			"stoa negotiate export 0x00",
-			"stoa negotiate verify file.json --offline",
+			"stoa negotiate verify file.json",
+			"stoa negotiate verify file.json --offline --trust-delegates",
 			"stoa demo --calls 10 --consumers 2",
 			"stoa demo --scenario procurement --keep run",
 		] {

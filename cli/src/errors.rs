@@ -25,6 +25,10 @@ impl From<ChainError> for Failure {
 			ChainError::Dispatch(dispatch) => return failed(dispatch),
 			ChainError::Rejected { reason } => refused(reason),
 			ChainError::Unknown { .. } => "look whether it was included before you try again",
+			// As nodes say it that keep the state of recent blocks only.
+			ChainError::Rpc { reason } if reason.contains("State already discarded") => {
+				"this node keeps no state of blocks that old: name an archive node with --node"
+			},
 			ChainError::Rpc { .. } => "try again, and look at the node's log if it goes on",
 			ChainError::NotFound { .. } => "check what was named",
 		};
@@ -75,6 +79,8 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Agents", "ProofMissing" | "ProofExpired" | "ProofTooLong" | "ProofInvalid") => {
 			"have the agent sign a new one with `stoa agent consent`, for the operator who signs here"
 		},
+		("Agents", "KeyExists" | "KeyNotFound") => "`stoa agent show` lists the agent's delegate keys",
+		("Agents", "TooManyKeys") => "remove one with `stoa agent remove-key`",
 		("Credits", "AssetNotAccepted" | "UnknownAsset") => "name another with --asset",
 		("Credits", "InsufficientCredits") => {
 			"see `stoa balances`, and pay in with `stoa deposit`; fees may come out of them as well"
@@ -110,6 +116,15 @@ fn advice_for(pallet: &str, name: &str) -> Option<&'static str> {
 		("Channels", "ClosedBySponsor") => "open another one with `stoa channel open`",
 		("Channels", "AboveDeposit") => "have the payer add to it with `stoa channel top-up`",
 		("Channels", "BadSignature") => "name the gateway's own store with --store",
+		("Escrow", "NegotiationConcluded") => "`stoa agreement list` shows it as long as it runs",
+		("Escrow", "NothingNew") => "nothing is left to be done",
+		("Escrow", "OfferSuperseded") => {
+			"`stoa negotiate offer` prints the latest one; ask for a fresh one if that was withdrawn"
+		},
+		("Escrow", "NotRefused") => "it stands; `stoa agreement cancel` ends it if both want it",
+		("Escrow", "TooLateToVoid") => "`stoa agreement cancel` ends it if both want it",
+		("Escrow", "NothingDue") => "`stoa agreement show` says what is due, and when",
+		("Escrow", "StillNeeded") => "it is kept for 30 days; try again then",
 		("Referrals", "UnknownCode") => "check the code, or pass the address of who brought it",
 		("Referrals", "SelfReferral" | "SameOperator" | "AlreadyBound" | "Cycle") => {
 			"leave --referral out"

@@ -124,6 +124,22 @@ pub fn key_hex(key: &Key) -> String {
 	}
 }
 
+/// The inverse of [`key_hex`]; `None` for anything else.
+pub fn parse_key(text: &str) -> Option<Key> {
+	fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+		let mut out = [0; N];
+		hex::decode_to_slice(text.strip_prefix("0x")?, &mut out).ok()?;
+		Some(out)
+	}
+	let (scheme, text) = text.split_once(':')?;
+	match scheme {
+		"ed25519" => bytes(text).map(Key::Ed25519),
+		"sr25519" => bytes(text).map(Key::Sr25519),
+		"ecdsa" => bytes(text).map(Key::Ecdsa),
+		_ => None,
+	}
+}
+
 /// `uri` with its mnemonic and password replaced by the seed that they make.
 fn seed_uri(uri: &str) -> Result<String, Failure> {
 	let advice = SECRET_ADVICE;
@@ -422,6 +438,23 @@ mod tests {
 		let home = TempDir::new().unwrap();
 		let ring = KeyRing::new(home.path());
 		(home, ring)
+	}
+
+	#[test]
+	fn public_keys_should_survive_their_text() {
+		for key in [Key::Ed25519([1; 32]), Key::Sr25519([2; 32]), Key::Ecdsa([3; 33])] {
+			assert_eq!(parse_key(&key_hex(&key)), Some(key));
+		}
+		let hex = "11".repeat(32);
+		for bad in
+			["", "ed25519", "ed25519:", "ed25519:0x11"].map(str::to_owned).into_iter().chain([
+				format!("0x{hex}"),
+				format!("ed25519:{hex}"),
+				format!("ecdsa:0x{hex}"),
+				format!("rsa:0x{hex}"),
+			]) {
+			assert_eq!(parse_key(&bad), None, "{bad}");
+		}
 	}
 
 	#[test]

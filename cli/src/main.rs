@@ -16,6 +16,7 @@ mod keys;
 mod output;
 mod paying;
 mod settling;
+mod show;
 mod signals;
 mod time;
 

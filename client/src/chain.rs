@@ -30,7 +30,7 @@ pub use self::{
 };
 
 use stoa_primitives::{
-	agent::{Manifest, Status},
+	agent::{Manifest, Scopes, Status},
 	channel::{Cap, CapState, ChannelId, DEFAULT_GRACE},
 	keys::Key,
 	money::ScheduleId,
@@ -86,6 +86,17 @@ pub struct AgentInfo {
 	pub transfer_to: Option<AccountId>,
 	/// Whether it may act at the block that was read.
 	pub active: bool,
+}
+
+/// A key that may sign in an agent's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DelegateKey {
+	/// The key.
+	pub key: Key,
+	/// What it may sign.
+	pub scopes: Scopes,
+	/// Last block in which it may.
+	pub last: BlockNumber,
 }
 
 /// Whether a channel's close was requested.

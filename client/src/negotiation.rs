@@ -47,7 +47,7 @@ pub use self::{
 		offer_nonce, Body, ChainHash, DenyReason, EscalateReason, Message, MessageError, Parties,
 		Quote, SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL,
 	},
-	plan::{Departure, PanelPlan, Part, Plan, PlanError, PlanLimits, PlanRule},
+	plan::{Departure, ItemLimit, PanelPlan, Part, Plan, PlanError, PlanLimits, PlanRule},
 	rows::{load, load_all, Kept},
 	state::{Request, Standing, State, Turn, Violation},
 	strategy::{
@@ -58,7 +58,7 @@ pub use self::{
 		Delivery, Failure, LineItem, PenaltyClause, Quantity, ServiceLevel, Terms, TermsError,
 		MAX_TERMS_LEN, MILLION, TERMS_VERSION,
 	},
-	transcript::{Summary, Transcript, TranscriptError, MAX_EXPORT_LEN, MAX_MESSAGES},
+	transcript::{Evidence, Summary, Transcript, TranscriptError, MAX_EXPORT_LEN, MAX_MESSAGES},
 	transport::{
 		respond, seal, HttpTransport, SealError, SealingKey, StatementTransport, Timing, Transport,
 		TransportError, NEGOTIATION_PATH,

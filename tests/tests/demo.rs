@@ -61,10 +61,21 @@ fn agents_should_procure_what_they_need_without_a_human() {
 		let talks = demo["negotiations"].as_array().expect("negotiations are a list");
 		let agreed: Vec<_> = talks.iter().filter(|talk| talk["agreed"] == true).collect();
 		assert_eq!((talks.len(), agreed.len()), (3, 1), "{demo:#}");
-		let said = agreed[0]["messages"].to_string();
+		let said: Vec<_> =
+			agreed[0]["messages"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
 		for word in ["REQUEST", "OFFER", "COUNTER", "ESCALATE", "ACCEPT"] {
-			assert!(said.contains(word), "{word}: {said}");
+			assert!(said.iter().any(|line| line.contains(word)), "{word}: {said:?}");
 		}
+		// More than the agent may lock alone: its operator was asked right before it made that offer, or took it.
+		assert!(price > units(&demo["threshold"]), "{demo:#}");
+		let by_buyer = |line: &&str| line.contains(" buyer: ");
+		let binds = |line: &&str| ["OFFER", "COUNTER", "ACCEPT"].iter().any(|it| line.contains(it));
+		let last = said.iter().rposition(|line| by_buyer(line) && binds(line)).unwrap();
+		let before = said[last - 1];
+		assert!(
+			by_buyer(&before) && before.to_lowercase().contains("escalate approval"),
+			"{said:?}"
+		);
 	}
 }
 

@@ -5,8 +5,8 @@ use stoa_client::{
 	chain::SubmitOptions,
 	keys::{AccountKey, AgentKey, Scheme},
 	negotiation::{
-		Action, Config, Delivery, Input, LineItem, Negotiator, PanelPlan, Part, Parties, Plan,
-		PlanLimits, PlanRule, Proposal, Quantity, Range, SealingKey, ServiceLevel, Shape,
+		Action, Config, Delivery, Input, ItemLimit, LineItem, Negotiator, PanelPlan, Part, Parties,
+		Plan, PlanLimits, PlanRule, Proposal, Quantity, Range, SealingKey, ServiceLevel, Shape,
 		StatementTransport, Strategy, Terms, TimeDependent, Timing, Transport, TransportError,
 		Turn, Utility, Weights, MILLION, TERMS_VERSION,
 	},
@@ -62,10 +62,17 @@ fn rules() -> (Plan, Terms) {
 }
 
 fn limits() -> PlanLimits {
+	let most = Quantity::whole(100_000).unwrap();
 	PlanLimits {
 		assets: vec![AssetId::WithId(1)],
-		items: Some(vec!["labelled image".into()]),
+		items: Some([("labelled image".into(), ItemLimit { most, unit: "image".into() })].into()),
+		how: None,
+		acceptance: None,
+		availability_ppm: 0,
+		latency_p95_ms: None,
 		milestones: 1,
+		within_ppm: MILLION,
+		ahead_ppm: 0,
 		bond_ppm: 0..=100_000,
 		penalty_ppm: 0..=100_000,
 		review: 0..=1_000,
@@ -73,6 +80,8 @@ fn limits() -> PlanLimits {
 		changes: 0..=2,
 		locked: false,
 		arbiters: Vec::new(),
+		least_arbiters: 0,
+		turn: 0..=0,
 		fee: 0,
 		fallback_ppm: 0..=MILLION,
 	}

@@ -16,7 +16,7 @@ pub enum Agreement {
 		/// The agreement's id, 32 bytes of hex.
 		id: String,
 	},
-	/// Commit an offer that the other side has signed: lock the money, make the agreement.
+	/// Commit the offer of the other side that stands: lock the money, make the agreement.
 	Commit(Commit),
 	/// As the seller: deliver a milestone.
 	Deliver(WithEvidence),
@@ -61,18 +61,15 @@ pub enum Agreement {
 	Cancel(Cancel),
 	/// Give the seller more time: print your consent, or with --consent use the other side's.
 	Extend(Extend),
-	/// Let your own offers of a negotiation, up to a round, no longer be committed.
+	/// Let your own offers of a negotiation no longer be committed: all of them, or those up to a round.
 	WithdrawOffer(WithdrawOffer),
-	/// Show the chain a later offer of a negotiation, so that earlier ones can no longer be committed; or
-	/// undo an agreement that was made of an offer which the other side had refused before.
-	Supersede {
-		/// The later offer with its signature, as `stoa negotiate` prints it.
-		#[arg(value_name = "HEX")]
-		offer: String,
-	},
+	/// Undo an agreement that the other side has made of an offer of yours which it had refused before, by
+	/// its later offer. Without an agreement: show the chain the latest offer, so that earlier ones can no longer be
+	/// committed.
+	Supersede(OfOffer),
 	/// Remove the record of a negotiation that is over, and give its storage deposit back; anyone may.
 	Forget {
-		/// The id of the agreement that came of it.
+		/// The id of the agreement that came of it; the negotiation where none did.
 		id: String,
 	},
 	/// Show how agreements come about and how they go: of an agent, or of the whole market.
@@ -109,13 +106,26 @@ pub struct WithEvidence {
 	pub uri: String,
 }
 
+/// Where an offer comes from.
+#[derive(Args, Debug)]
+pub struct OfOffer {
+	/// The negotiation, 32 bytes of hex, as `stoa negotiate list` shows it for the key that signs.
+	#[arg(required_unless_present = "offer")]
+	pub negotiation: Option<String>,
+	/// Take the offer from this file instead, or from standard input if it is -: what `stoa negotiate offer`
+	/// printed, here or elsewhere.
+	#[arg(long, value_name = "FILE", conflicts_with = "negotiation")]
+	pub offer: Option<PathBuf>,
+}
+
 /// Commit an offer.
 #[derive(Args, Debug)]
 pub struct Commit {
-	/// The offer with its signature, as `stoa negotiate` prints it.
-	#[arg(value_name = "HEX")]
-	pub offer: String,
-	/// The last hash of the transcript of the negotiation; none was kept unless given.
+	/// Which offer.
+	#[command(flatten)]
+	pub of: OfOffer,
+	/// The hash of the transcript to put on chain: with a negotiation its own unless given, with --offer that
+	/// of the file, if it has one.
 	#[arg(long, value_name = "HEX")]
 	pub transcript: Option<String>,
 	/// Show what it would do, and do nothing.
@@ -159,14 +169,10 @@ pub struct Extend {
 /// Withdraw offers.
 #[derive(Args, Debug)]
 pub struct WithdrawOffer {
-	/// The other side: an address or the name of a key.
-	pub counterparty: String,
-	/// The negotiation, 32 bytes of hex.
-	pub negotiation: String,
-	/// The last round that is withdrawn.
-	#[arg(long, default_value_t = stoa_primitives::agreement::MAX_ROUNDS, value_name = "N")]
-	pub round: u32,
-	/// You are the seller in this negotiation; the buyer unless given.
-	#[arg(long)]
-	pub as_seller: bool,
+	/// Of which negotiation.
+	#[command(flatten)]
+	pub of: OfOffer,
+	/// The last round that is withdrawn; that of your latest offer unless given.
+	#[arg(long, value_name = "N", conflicts_with = "offer")]
+	pub round: Option<u32>,
 }

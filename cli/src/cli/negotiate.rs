@@ -18,19 +18,35 @@ pub enum Negotiate {
 		/// The negotiation, 32 bytes of hex, as `stoa negotiate list` shows it.
 		negotiation: String,
 	},
+	/// Print an offer of a negotiation with its signature, for `stoa agreement commit --offer` and the like.
+	Offer {
+		/// The negotiation.
+		negotiation: String,
+		/// Of which round; the latest unless given.
+		#[arg(long, value_name = "N")]
+		round: Option<u32>,
+	},
 	/// Write a transcript as a file that arbiters and auditors can check, to standard output.
 	Export {
 		/// The negotiation.
 		negotiation: String,
 	},
 	/// Check a transcript's form, order and signatures, and compare it with the agreement on chain.
-	Verify {
-		/// The file, as `stoa negotiate export` writes it.
-		file: PathBuf,
-		/// Ask no node.
-		#[arg(long)]
-		offline: bool,
-	},
+	Verify(Verify),
+}
+
+/// Check a transcript.
+#[derive(Args, Debug)]
+pub struct Verify {
+	/// The file, as `stoa negotiate export` writes it.
+	pub file: PathBuf,
+	/// Ask no node: neither which agreement came of it, nor whether delegate keys might sign.
+	#[arg(long)]
+	pub offline: bool,
+	/// Believe that the delegate keys in the file might sign when they did, instead of asking the chain as of
+	/// then, for which it takes an archive node.
+	#[arg(long)]
+	pub trust_delegates: bool,
 }
 
 /// What answers when a profile says that the operator is to be asked.

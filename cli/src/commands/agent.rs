@@ -2,13 +2,14 @@
 
 use super::included;
 use crate::{
-	cli::{Agent, Consent, OneAgent, Register},
+	cli::{AddKey, Agent, Consent, DelegateKey, OneAgent, Register, ScopeName},
 	context::Context,
-	keys::KeyPair,
+	keys::{is_name, key_hex, parse_key, KeyPair},
 	output::{Failure, Report},
-	time::{parse_span, show_blocks, to_blocks},
+	time::{parse_span, show_blocks, to_blocks, Clock},
 };
 use codec::{DecodeAll, Encode};
+use serde_json::json;
 use sp_crypto_hashing::blake2_256;
 use sp_runtime::MultiSignature;
 use std::fs;
@@ -17,8 +18,8 @@ use stoa_client::{
 	keys::{format_account, parse_account},
 };
 use stoa_primitives::{
-	agent::{Manifest, Status},
-	keys::verify_account,
+	agent::{Manifest, Scope, Scopes, Status},
+	keys::{verify_account, Key},
 	payload::{Consent as Payload, Payload as _},
 	referral::Referral,
 	AccountId, BlockNumber,
@@ -40,6 +41,8 @@ pub async fn run(context: &Context, command: &Agent) -> Result<Report, Failure> 
 		Agent::Register(args) => register(context, args).await,
 		Agent::Consent(args) => consent(context, args).await,
 		Agent::Show(args) => show(context, args).await,
+		Agent::AddKey(args) => add_key(context, args).await,
+		Agent::RemoveKey(of) => remove_key(context, of).await,
 		Agent::Renew(args) => act(context, args, "Renewed the lease of", calls::renew).await,
 		Agent::Pause(args) => act(context, args, "Paused", calls::pause).await,
 		Agent::Resume(args) => act(context, args, "Resumed", calls::resume).await,
@@ -59,6 +62,74 @@ async fn act(
 	let submitted = context.submit(&chain, &call(agent.clone()), &key).await?;
 	let address = format_account(&agent);
 	let report = Report::line(format!("{done} {address}.")).with("agent", address);
+	Ok(included(context, &chain, report, &submitted).await)
+}
+
+/// All that a key may sign, with its name.
+const SCOPES: [(ScopeName, Scope, &str); 3] = [
+	(ScopeName::Offer, Scope::Offer, "offer"),
+	(ScopeName::Voucher, Scope::Voucher, "voucher"),
+	(ScopeName::Endorse, Scope::Endorse, "endorse"),
+];
+
+fn scopes(names: &[ScopeName]) -> Scopes {
+	let named = SCOPES.into_iter().filter(|(name, ..)| names.contains(name));
+	named.fold(Scopes::NONE, |all, (_, scope, _)| all.with(scope))
+}
+
+fn scope_names(scopes: Scopes) -> Vec<&'static str> {
+	let known = SCOPES.into_iter().filter(|(_, scope, _)| scopes.contains(*scope));
+	known.map(|(.., name)| name).collect()
+}
+
+/// The key that `text` names.
+fn delegate(context: &Context, text: &str) -> Result<Key, Failure> {
+	if let Some(key) = parse_key(text) {
+		return Ok(key);
+	}
+	let pair = match text {
+		path if path.starts_with("//") => Some(KeyPair::development(path)?),
+		name if is_name(name) => context.ring().find(name)?,
+		_ => None,
+	};
+	pair.map(|pair| pair.voucher.key()).ok_or_else(|| {
+		Failure::new(
+			format!("`{text}` is neither a public key nor the name of a key"),
+			"give it like ed25519:0x…, as `stoa keys show` prints it, or a name from `stoa keys list`",
+		)
+	})
+}
+
+async fn add_key(context: &Context, args: &AddKey) -> Result<Report, Failure> {
+	let operator = context.key()?;
+	let agent = context.account(&args.of.agent)?;
+	let key = delegate(context, &args.of.delegate)?;
+	let (scopes, blocks) = (scopes(&args.scope), to_blocks(parse_span(&args.valid)?));
+	let chain = context.chain().await?;
+	let clock = Clock::at(chain.block(At::Best).await?.number);
+	let last = clock.after(blocks);
+	let call = calls::add_key(agent.clone(), key, scopes, last);
+	let submitted = context.submit(&chain, &call, &operator).await?;
+	let report = Report::line("The key signs in the name of the agent.")
+		.row("agent", "agent", format_account(&agent))
+		.row("delegate key", "delegate", key_hex(&key))
+		.shown("may sign", scope_names(scopes).join(", "))
+		.with("scopes", scope_names(scopes))
+		.shown("up to", clock.show(last))
+		.with("last", last);
+	Ok(included(context, &chain, report, &submitted).await)
+}
+
+async fn remove_key(context: &Context, of: &DelegateKey) -> Result<Report, Failure> {
+	let operator = context.key()?;
+	let agent = context.account(&of.agent)?;
+	let key = delegate(context, &of.delegate)?;
+	let chain = context.chain().await?;
+	let call = calls::remove_key(agent.clone(), key);
+	let submitted = context.submit(&chain, &call, &operator).await?;
+	let report = Report::line("The key no longer signs in the name of the agent.")
+		.row("agent", "agent", format_account(&agent))
+		.row("delegate key", "delegate", key_hex(&key));
 	Ok(included(context, &chain, report, &submitted).await)
 }
 
@@ -287,7 +358,25 @@ async fn show(context: &Context, args: &OneAgent) -> Result<Report, Failure> {
 	if let Some(to) = &info.transfer_to {
 		report = report.row("offered to", "transfer_to", format_account(to));
 	}
-	Ok(report)
+	let clock = Clock::at(block.number);
+	let mut keys = Vec::new();
+	for key in chain.delegate_keys(&agent, At::Hash(block.hash)).await? {
+		let (hex, names) = (key_hex(&key.key), scope_names(key.scopes));
+		let until = match key.last < block.number {
+			true => format!("expired in block {}", key.last),
+			false => format!("up to {}", clock.show(key.last)),
+		};
+		report = report
+			.shown("delegate key", &hex)
+			.shown("", format!("signs {}, {until}", names.join(", ")));
+		keys.push(json!({
+			"delegate": hex,
+			"scopes": names,
+			"last": key.last,
+			"expired": key.last < block.number,
+		}));
+	}
+	Ok(report.with("keys", keys))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::{
 	context::{open_store, Context},
 	keys::KeyPair,
 	output::{Failure, Report},
+	show::show_body,
 };
 use cast::{Cast, Stage};
 use deal::{Buyer, Dealer};
@@ -335,7 +336,7 @@ impl Floor<'_> {
 			Event::Said { message, .. } => {
 				let message = &message.message;
 				let (from, to) = (self.name(&message.from), self.name(&message.to));
-				format!("{from} → {to}: {}", deal::describe(&message.body, self.unit))
+				format!("{from} → {to}: {}", show_body(&message.body, self.unit))
 			},
 			Event::Rejected { reason } => format!("a message was not taken: {reason}"),
 			Event::Failed { reason, .. } => format!("failed: {reason}"),

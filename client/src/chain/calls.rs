@@ -7,7 +7,7 @@ use codec::{Compact, Encode};
 use sp_runtime::MultiSignature;
 use std::{fmt, sync::Arc};
 use stoa_primitives::{
-	agent::Manifest,
+	agent::{Manifest, Scopes},
 	channel::{Cap, ChannelId, Item},
 	keys::{AgentSignature, Key},
 	payload::{CloseConsent, OpenAuth},
@@ -176,6 +176,19 @@ pub fn resume(agent: AccountId) -> Call {
 /// `Agents.retire`: ends an agent for good.
 pub fn retire(agent: AccountId) -> Call {
 	Call::new("Agents", "retire", api::tx().agents().retire(Static(agent)))
+}
+
+/// `Agents.add_key`: lets `key` sign in the name of an agent that the signer operates what is in `scopes`, up to and
+/// including block `last`.
+pub fn add_key(agent: AccountId, key: Key, scopes: Scopes, last: BlockNumber) -> Call {
+	let payload = api::tx().agents().add_key(Static(agent), Static(key), Static(scopes), last);
+	Call::new("Agents", "add_key", payload)
+}
+
+/// `Agents.remove_key`: from the next call on, nothing that `key` has signed binds the agent.
+pub fn remove_key(agent: AccountId, key: Key) -> Call {
+	let payload = api::tx().agents().remove_key(Static(agent), Static(key));
+	Call::new("Agents", "remove_key", payload)
 }
 
 /// `Credits.deposit`: real assets of the signer become credits of `beneficiary`.

@@ -122,10 +122,9 @@ impl Chain {
 		agent: &AccountId,
 		at: At,
 	) -> Result<Vec<(Key, BlockNumber)>, ChainError> {
-		let call = api::view_functions().agents().keys(Static(agent.clone()));
-		let keys = view(&self.at(at).await?, call).await?.into_iter();
-		let offers = keys.filter(|key| key.scopes.0.contains(Scope::Offer));
-		Ok(offers.map(|key| (key.key.0, key.expires_at)).collect())
+		let keys = self.delegate_keys(agent, at).await?.into_iter();
+		let offers = keys.filter(|key| key.scopes.contains(Scope::Offer));
+		Ok(offers.map(|key| (key.key, key.last)).collect())
 	}
 
 	/// How an agent's agreements came about and went; `None` when nothing is known of it.

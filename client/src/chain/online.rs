@@ -2,8 +2,8 @@
 
 use super::{
 	api, calls, events::decode, submit::Turns, AgentInfo, At, BlockRef, Call, ChainError,
-	ChainView, Changes, ChannelInfo, EventRecord, MarketEvent, NativeBalance, OpenChannel, Phase,
-	SubmitOptions, Submitted,
+	ChainView, Changes, ChannelInfo, DelegateKey, EventRecord, MarketEvent, NativeBalance,
+	OpenChannel, Phase, SubmitOptions, Submitted,
 };
 use crate::{
 	config::{Hash, StoaConfig},
@@ -413,6 +413,26 @@ impl Chain {
 			transfer_to: agent.transfer_to.map(|to| to.0),
 			active: agent.active,
 		}))
+	}
+
+	/// The keys that may sign in an agent's name. Expired ones are among them.
+	///
+	/// # Errors
+	///
+	/// [`ChainError`].
+	pub async fn delegate_keys(
+		&self,
+		agent: &AccountId,
+		at: At,
+	) -> Result<Vec<DelegateKey>, ChainError> {
+		let call = api::view_functions().agents().keys(Static(agent.clone()));
+		let keys = view(&self.at(at).await?, call).await?.into_iter();
+		let seen = keys.map(|found| DelegateKey {
+			key: found.key.0,
+			scopes: found.scopes.0,
+			last: found.expires_at,
+		});
+		Ok(seen.collect())
 	}
 
 	/// A channel that has not ended.

@@ -7,11 +7,11 @@
 use super::{
 	encoding,
 	strategy::Proposal,
-	terms::{Terms, MILLION},
+	terms::{Quantity, Terms, MILLION},
 };
 use serde::{Deserialize, Serialize};
 use sp_runtime::Permill;
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 use stoa_primitives::{
 	agreement::{self, Milestone, Milestones, Offer, Panel, MAX_MILESTONES},
 	money::mul_div_floor,
@@ -235,15 +235,38 @@ impl Plan {
 	}
 }
 
-/// What a side takes of a plan that the other side asks for.
+/// How much is sold of an item.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ItemLimit {
+	/// The most for what one agreement costs.
+	pub most: Quantity,
+	/// In what it is counted.
+	pub unit: String,
+}
+
+/// What a side takes of a plan that the other side asks for, and of the terms that come with it. All of that costs or
+/// binds as much as price and time do, and none of it is negotiated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlanLimits {
 	/// Which assets.
 	pub assets: Vec<AssetId>,
-	/// Items of which names; `None` for any.
-	pub items: Option<Vec<String>>,
+	/// Items of which names, and how much of each; `None` for anything.
+	pub items: Option<BTreeMap<String, ItemLimit>>,
+	/// How deliveries may be handed over, in the words of the terms; `None` for any.
+	pub how: Option<Vec<String>>,
+	/// By what deliveries may be judged, in the words of the terms; `None` for anything.
+	pub acceptance: Option<Vec<String>>,
+	/// The highest availability that is promised, in parts per million; 0 for none.
+	pub availability_ppm: u32,
+	/// The shortest time to answer that is promised as the 95th percentile, in milliseconds; `None` for none.
+	pub latency_p95_ms: Option<u32>,
 	/// Most milestones.
 	pub milestones: usize,
+	/// The part of the time after which a milestone may be due at the earliest, in parts per million.
+	pub within_ppm: u32,
+	/// How far deliveries may be ahead of time, in parts per million: by how much the share of the price that is due up
+	/// to some moment may exceed the part of the time that is over then.
+	pub ahead_ppm: u32,
 	/// The bond, in parts per million of the price.
 	pub bond_ppm: RangeInclusive<u32>,
 	/// The penalty of each milestone, in parts per million of its amount.
@@ -258,6 +281,10 @@ pub struct PlanLimits {
 	pub locked: bool,
 	/// Which arbiters.
 	pub arbiters: Vec<AccountId>,
+	/// How many of them at least.
+	pub least_arbiters: usize,
+	/// How long each arbiter has, in blocks.
+	pub turn: RangeInclusive<BlockNumber>,
 	/// The most that a ruling may cost, in units of the asset.
 	pub fee: Balance,
 	/// The seller's share when nobody rules, in parts per million.
@@ -267,22 +294,59 @@ pub struct PlanLimits {
 impl PlanLimits {
 	/// Whether the plan is within these limits.
 	pub fn admit(&self, plan: &Plan, terms: &Terms) -> bool {
-		let sold = |name: &String| self.items.as_ref().is_none_or(|items| items.contains(name));
+		self.admit_terms(terms)
+			&& self.admit_milestones(plan)
+			&& self.admit_panel(&plan.panel)
+			&& self.assets.contains(&plan.asset)
+			&& self.bond_ppm.contains(&plan.bond_ppm)
+	}
+
+	fn admit_terms(&self, terms: &Terms) -> bool {
+		let sold = |limits: &BTreeMap<String, ItemLimit>| {
+			// One item may be on several lines.
+			let mut sums = BTreeMap::<&str, u128>::new();
+			terms.items.iter().all(|item| {
+				let Some(limit) = limits.get(&item.name) else { return false };
+				let sum = sums.entry(&item.name).or_default();
+				*sum = sum.saturating_add(item.quantity.parts());
+				item.unit == limit.unit && *sum <= limit.most.parts()
+			})
+		};
+		let said = |taken: &Option<Vec<String>>, text: &String| {
+			taken.as_ref().is_none_or(|taken| taken.contains(text))
+		};
+		let slow = |promised: u32| self.latency_p95_ms.is_some_and(|least| promised >= least);
+		self.items.as_ref().is_none_or(sold)
+			&& terms.delivery.iter().all(|delivery| {
+				said(&self.how, &delivery.how) && said(&self.acceptance, &delivery.acceptance)
+			}) && terms.sla.availability_ppm.unwrap_or(0) <= self.availability_ppm
+			&& terms.sla.latency_p95_ms.is_none_or(slow)
+	}
+
+	fn admit_milestones(&self, plan: &Plan) -> bool {
+		let due = |moment: u32| {
+			let before = plan.milestones.iter().filter(|part| part.within_ppm <= moment);
+			before.fold(0, |sum: u32, part| sum.saturating_add(part.share_ppm))
+		};
 		let part = |part: &Part| {
-			self.penalty_ppm.contains(&part.penalty_ppm)
+			part.within_ppm >= self.within_ppm
+				&& due(part.within_ppm) <= part.within_ppm.saturating_add(self.ahead_ppm)
+				&& self.penalty_ppm.contains(&part.penalty_ppm)
 				&& self.review.contains(&part.review)
 				&& self.changes.contains(&part.changes)
 				&& (part.changes == 0 || self.rework.contains(&part.rework))
 				&& (self.locked || !part.locked)
 		};
-		self.assets.contains(&plan.asset)
-			&& terms.items.iter().all(|item| sold(&item.name))
-			&& plan.milestones.len() <= self.milestones
-			&& plan.milestones.iter().all(part)
-			&& self.bond_ppm.contains(&plan.bond_ppm)
-			&& plan.panel.arbiters.iter().all(|arbiter| self.arbiters.contains(arbiter))
-			&& plan.panel.fee <= self.fee
-			&& self.fallback_ppm.contains(&plan.panel.fallback_ppm)
+		plan.milestones.len() <= self.milestones && plan.milestones.iter().all(part)
+	}
+
+	fn admit_panel(&self, panel: &PanelPlan) -> bool {
+		panel.arbiters.len() >= self.least_arbiters
+			&& panel.arbiters.iter().all(|arbiter| self.arbiters.contains(arbiter))
+			// Without arbiters nobody has a turn.
+			&& (panel.arbiters.is_empty() || self.turn.contains(&panel.turn))
+			&& panel.fee <= self.fee
+			&& self.fallback_ppm.contains(&panel.fallback_ppm)
 	}
 }
 
@@ -335,7 +399,13 @@ pub(super) mod tests {
 		PlanLimits {
 			assets: vec![AssetId::WithId(1)],
 			items: None,
+			how: None,
+			acceptance: None,
+			availability_ppm: 0,
+			latency_p95_ms: Some(250),
 			milestones: 4,
+			within_ppm: 250_000,
+			ahead_ppm: 50_000,
 			bond_ppm: 0..=100_000,
 			penalty_ppm: 0..=100_000,
 			review: 0..=100,
@@ -343,6 +413,8 @@ pub(super) mod tests {
 			changes: 0..=2,
 			locked: false,
 			arbiters: vec![AccountId::new([9; 32])],
+			least_arbiters: 1,
+			turn: 50..=100,
 			fee: 10,
 			fallback_ppm: 500_000..=MILLION,
 		}
@@ -472,15 +544,54 @@ pub(super) mod tests {
 		assert!(refused(|p| p.milestones[1].changes = 3));
 		assert!(refused(|p| p.milestones[1].locked = true));
 		assert!(refused(|p| p.bond_ppm = 100_001));
+		assert!(refused(|p| p.milestones[0].within_ppm = 249_999));
+		assert!(refused(|p| p.milestones[0].share_ppm = 300_001));
+		assert!(refused(|p| p.milestones[1].within_ppm = 949_999));
 		assert!(refused(|p| p.panel.arbiters = vec![AccountId::new([8; 32])]));
+		assert!(refused(|p| p.panel.arbiters.clear()));
+		assert!(refused(|p| p.panel.turn = 49));
+		assert!(refused(|p| p.panel.turn = 101));
 		assert!(refused(|p| p.panel.fee = 11));
 		assert!(refused(|p| p.panel.fallback_ppm = 499_999));
-		let sells = |names: &[&str]| {
-			let items = Some(names.iter().map(|name| (*name).into()).collect());
-			PlanLimits { items, ..limits() }.admit(&plan(), &terms)
+	}
+
+	#[test]
+	fn limits_should_refuse_terms_that_are_beyond_them() {
+		let sells = |items: &[(&str, &str, &str)], terms: &Terms| {
+			let limit = |&(name, most, unit): &(&str, &str, &str)| {
+				(name.into(), ItemLimit { most: most.parse().unwrap(), unit: unit.into() })
+			};
+			let items = Some(items.iter().map(limit).collect());
+			PlanLimits { items, ..limits() }.admit(&plan(), terms)
 		};
-		assert!(sells(&["support", "hourly observations"]));
-		assert!(!sells(&["support"]));
+		let base = terms::tests::terms();
+		let (hours, support) =
+			(("hourly observations", "8760", "h"), ("support", "0.5", "day/month"));
+		assert!(sells(&[hours, support], &base));
+		assert!(!sells(&[support], &base));
+		assert!(!sells(&[("hourly observations", "8759.9", "h"), support], &base));
+		assert!(!sells(&[("hourly observations", "8760", "year"), support], &base));
+		assert!(!sells(&[hours, ("support", "0.499999999999", "day/month")], &base));
+		// On two lines it is as much as on one.
+		let mut twice = base.clone();
+		twice.items.push(twice.items[0].clone());
+		assert!(!sells(&[hours, support], &twice));
+
+		let admits = |change: fn(&mut PlanLimits)| {
+			let mut limits = limits();
+			change(&mut limits);
+			limits.admit(&plan(), &terms::tests::terms())
+		};
+		assert!(!admits(|l| l.latency_p95_ms = Some(251)));
+		assert!(!admits(|l| l.latency_p95_ms = None));
+		assert!(!admits(|l| l.how = Some(vec!["by mail".into()])));
+		assert!(admits(|l| l.how = Some(vec!["https://data.example/set, Parquet".into()])));
+		assert!(!admits(|l| l.acceptance = Some(vec![])));
+		let mut available = base;
+		available.sla.availability_ppm = Some(1);
+		assert!(!limits().admit(&plan(), &available));
+		let limits = PlanLimits { availability_ppm: 1, ..limits() };
+		assert!(limits.admit(&plan(), &available));
 	}
 
 	proptest! {

@@ -85,6 +85,12 @@ impl Quantity {
 	pub fn as_str(&self) -> &str {
 		&self.0
 	}
+
+	/// How many 10⁻¹² of a unit it is. The form bounds it: it is below 10³².
+	pub fn parts(&self) -> u128 {
+		let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
+		format!("{whole}{fraction:0<12}").parse().unwrap_or(u128::MAX)
+	}
 }
 
 impl fmt::Display for Quantity {
@@ -420,6 +426,11 @@ pub(super) mod tests {
 			"1.2.3",
 		] {
 			assert!(bad.parse::<Quantity>().is_err(), "{bad}");
+		}
+		for (text, parts) in
+			[("0.000000000001", 1), ("0.5", 500_000_000_000), ("12", 12 * 10u128.pow(12))]
+		{
+			assert_eq!(text.parse::<Quantity>().unwrap().parts(), parts, "{text}");
 		}
 		assert_eq!(Quantity::whole(0), None);
 		assert_eq!(

@@ -2,19 +2,20 @@
 //!
 //! Both sides have the same messages in the same order, each signed and bound by hash to those before it. The hash
 //! of the last one is the root that a commit puts on chain, so that whoever is shown a transcript later, an arbiter or
-//! an auditor, can tell that it is the one that led to the agreement: [`Transcript::verify`] needs nothing but the
+//! an auditor, can tell that it is the one that led to the agreement, or that the side that has committed names another
+//! one ([`Transcript::evidence`]): [`Transcript::verify`] needs nothing but the
 //! [exported](Transcript::export) file and, for delegate keys, what the chain says of them.
 
 use super::{
 	canonical::{self, CanonicalError},
 	encoding,
-	message::{ChainHash, Parties, SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL},
+	message::{Body, ChainHash, Parties, SignatureError, Signed, MAX_MESSAGE_LEN, PROTOCOL},
 	state::{State, Turn, Violation},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use stoa_primitives::{
-	agreement::{negotiation_key, AgreementId, NegotiationKey, MAX_ROUNDS},
+	agreement::{negotiation_key, AgreementId, NegotiationKey, Offer, Side, MAX_ROUNDS},
 	keys::Key,
 	AccountId, BlockNumber,
 };
@@ -100,8 +101,20 @@ pub struct Summary {
 	pub turn: Turn,
 	/// What was accepted.
 	pub agreement: Option<AgreementId>,
-	/// The delegate keys that have signed, for whom, and when first.
-	pub delegates: Vec<(AccountId, Key, BlockNumber)>,
+}
+
+/// What the root that an agreement names on chain says of a transcript which has the agreement's offer. The root is the
+/// word of the side that has committed, and of nobody else: what both have signed is the evidence.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Evidence {
+	/// It is that of the messages up to this one, the offer among them.
+	Through(u32),
+	/// It is another one, but nothing here answers the offer: messages that came after it may be missing, an ACCEPT
+	/// above all. What is here proves the offer and all that led to it.
+	Offer,
+	/// It is another one, though the offer was answered here: this side, which has committed, has named the root of
+	/// something else.
+	Contradicted(Side),
 }
 
 impl Transcript {
@@ -143,6 +156,56 @@ impl Transcript {
 		Ok(())
 	}
 
+	/// The offers in order, each with its digest: the id that an agreement by it would have.
+	pub fn offers(&self) -> impl DoubleEndedIterator<Item = (AgreementId, &Offer)> {
+		let domain = self.state.parties().domain();
+		let quotes = self.messages().filter_map(|signed| signed.message.body.quote());
+		quotes.map(move |quote| (quote.offer.digest(&domain), &quote.offer))
+	}
+
+	/// Which delegate keys have signed, for whom and in which blocks, each once.
+	pub fn delegates(&self) -> Vec<(AccountId, Key, BlockNumber)> {
+		let mut all = Vec::new();
+		for signed in self.messages() {
+			for key in signed.delegates() {
+				let found = (signed.message.from.clone(), key, signed.message.sent);
+				if !all.contains(&found) {
+					all.push(found);
+				}
+			}
+		}
+		all
+	}
+
+	/// What `root`, as the agreement of this id names it on chain, says of this transcript. `None` when the agreement is
+	/// by no offer of these.
+	pub fn evidence(&self, agreement: &AgreementId, root: &ChainHash) -> Option<Evidence> {
+		let domain = self.state.parties().domain();
+		let is_offer = |signed: &Signed| {
+			let quote = signed.message.body.quote();
+			quote.is_some_and(|quote| quote.offer.digest(&domain) == *agreement)
+		};
+		let mut from_offer = self.messages().skip_while(|signed| !is_offer(signed)).peekable();
+		let by = from_offer.peek()?.message.side;
+		let mut answered = false;
+		for signed in from_offer {
+			// Each message names the hash of those before it, the state that of the last one.
+			let hash = match self.message(signed.message.sequence.saturating_add(1)) {
+				Some(next) => next.message.previous,
+				None => self.state.head(),
+			};
+			if hash == *root {
+				return Some(Evidence::Through(signed.message.sequence));
+			}
+			let says = &signed.message.body;
+			answered |= !is_offer(signed) && !matches!(says, Body::Escalate { .. });
+		}
+		Some(match answered {
+			true => Evidence::Contradicted(by.other()),
+			false => Evidence::Offer,
+		})
+	}
+
 	/// The transcript as a file: JSON in canonical form.
 	///
 	/// # Errors
@@ -165,9 +228,9 @@ impl Transcript {
 	/// of members may be other than they were written.
 	///
 	/// `may_sign` says whether a delegate key had the scope Offer for an account in a block. Whoever has no chain to
-	/// ask can let it agree and look at [`Summary::delegates`].
+	/// ask can let it agree and look at [`Transcript::delegates`].
 	///
-	/// What remains to be compared is the root with what the agreement on chain names.
+	/// What remains to be compared is the root with what an agreement on chain names: [`Transcript::evidence`].
 	///
 	/// # Errors
 	///
@@ -213,22 +276,12 @@ impl Transcript {
 	/// What it says, in short.
 	pub fn summary(&self) -> Summary {
 		let state = &self.state;
-		let mut delegates: Vec<(AccountId, Key, BlockNumber)> = Vec::new();
-		for signed in self.messages() {
-			for key in signed.delegates() {
-				let from = &signed.message.from;
-				if !delegates.iter().any(|(who, known, _)| who == from && *known == key) {
-					delegates.push((from.clone(), key, signed.message.sent));
-				}
-			}
-		}
 		let accepted = matches!(state.turn(), Turn::Accepted { .. });
 		Summary {
 			root: state.head(),
 			rounds: state.next_round().saturating_sub(1),
 			turn: state.turn().clone(),
 			agreement: state.standing().filter(|_| accepted).map(|standing| standing.digest),
-			delegates,
 		}
 	}
 }

@@ -2,11 +2,30 @@
 
 use super::{text, units};
 use serde_json::{json, Value};
-use std::{fs, net::TcpListener, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{
+	fs,
+	net::TcpListener,
+	path::{Path, PathBuf},
+	process::Output,
+	sync::LazyLock,
+	time::Duration,
+};
+use stoa_client::{
+	chain::parse_hash,
+	keys::{parse_account, AgentKey, VoucherKey},
+	negotiation::{Config, FixedRule, Negotiator, Parties, PlanRule, Proposal, Range, MILLION},
+};
+use stoa_primitives::{agreement::Side, keys::Key, BlockNumber};
 use stoa_tests::{command::Stoa, Node};
 
 /// Operators have their own agents here.
 static NODE: LazyLock<Node> = LazyLock::new(Node::start);
+
+fn write(stoa: &Stoa, name: &str, profile: &Value) -> PathBuf {
+	let path = stoa.home().join(name);
+	fs::write(&path, profile.to_string()).unwrap();
+	path
+}
 
 /// A buyer, a seller and an arbiter, each under an operator of its own.
 struct Market {
@@ -16,11 +35,11 @@ struct Market {
 }
 
 impl Market {
-	fn new() -> Self {
+	/// Two markets at the same time have operators of their own: an account's transactions are in order.
+	fn new(operators: [&str; 3]) -> Self {
 		let stoa = Stoa::new(NODE.url());
-		for (name, operator, credits) in
-			[("buyer", "//Bob", "300"), ("seller", "//Charlie", "50"), ("arbiter", "//Dave", "5")]
-		{
+		let agents = [("buyer", "300"), ("seller", "50"), ("arbiter", "5")];
+		for ((name, credits), operator) in agents.into_iter().zip(operators) {
 			stoa.json(&["keys", "new", name]);
 			stoa.json(&["--key", operator, "agent", "register", name]);
 			stoa.json(&["--key", operator, "deposit", credits, "--for", name]);
@@ -30,9 +49,7 @@ impl Market {
 		let profile = |name: &str, pointer: &str, text: &str| {
 			let mut profile: Value = serde_json::from_str(text).unwrap();
 			*profile.pointer_mut(pointer).unwrap() = arbiters.clone();
-			let path = stoa.home().join(name);
-			fs::write(&path, profile.to_string()).unwrap();
-			path
+			write(&stoa, name, &profile)
 		};
 		let buyer = include_str!("../../../docs/examples/buyer.json");
 		let seller = include_str!("../../../docs/examples/seller.json");
@@ -51,6 +68,61 @@ impl Market {
 
 	/// Negotiates until both agree.
 	fn agree(&self) -> Value {
+		let bought = self.negotiate(&self.buyer);
+		assert!(bought.status.success(), "{}", String::from_utf8_lossy(&bought.stderr));
+		serde_json::from_slice(&bought.stdout).unwrap()
+	}
+
+	/// Negotiates without coming to an agreement: the seller offers, the buyer counters, the seller does, and
+	/// refuses the buyer's second offer, which is the last one. Returns the negotiation.
+	fn haggle(&self) -> String {
+		let mut profile: Value = serde_json::from_slice(&fs::read(&self.buyer).unwrap()).unwrap();
+		profile["strategy"]["limit"]["price"] = "70".into();
+		profile["rounds"] = 2.into();
+		let bought = self.negotiate(&write(&self.stoa, "poor.json", &profile));
+		assert_eq!(bought.status.code(), Some(1));
+		let bought: Value = serde_json::from_slice(&bought.stdout).unwrap();
+		assert_eq!(text(&bought, "outcome"), "denied");
+		text(&bought, "negotiation").to_owned()
+	}
+
+	/// The transcript of a negotiation, as a file of this name.
+	fn export(&self, negotiation: &str, name: &str) -> (Value, PathBuf) {
+		let export = self.run("buyer", &["negotiate", "export", negotiation]);
+		let path = write(&self.stoa, name, &export);
+		(export, path)
+	}
+
+	/// The transcript of a request that `delegate` has signed for the buyer in block `sent`.
+	fn delegated(&self, delegate: &VoucherKey, sent: BlockNumber, genesis: &str) -> PathBuf {
+		let account = |name: &str| {
+			parse_account(text(&self.stoa.json(&["keys", "show", name]), "address")).unwrap()
+		};
+		let parties = Parties {
+			genesis: parse_hash(genesis).unwrap().into(),
+			negotiation: [1; 32],
+			buyer: account("buyer"),
+			seller: account("seller"),
+		};
+		let profile: Value = serde_json::from_slice(&fs::read(&self.buyer).unwrap()).unwrap();
+		let plan = PlanRule::Own {
+			plan: serde_json::from_value(profile["plan"].clone()).unwrap(),
+			terms: serde_json::from_value(profile["terms"].clone()).unwrap(),
+		};
+		let proposal = |price| Proposal { price, time: 100, quality: MILLION };
+		let range = Range::new(Side::Buyer, proposal(1), proposal(2)).unwrap();
+		let key = AgentKey::Delegate { agent: parties.buyer.clone(), key: delegate.clone() };
+		let strategy = std::sync::Arc::new(FixedRule { range, step: MILLION });
+		let config = Config::new(&parties, Side::Buyer, key, plan, strategy, sent + 100);
+		let mut buyer = Negotiator::new(config, sent).unwrap();
+		buyer.open().unwrap();
+		let path = self.stoa.home().join("delegated.json");
+		fs::write(&path, buyer.transcript().export().unwrap()).unwrap();
+		path
+	}
+
+	/// Has the buyer ask and the seller answer.
+	fn negotiate(&self, profile_of_buyer: &Path) -> Output {
 		let profile = self.seller.to_str().unwrap();
 		let sell = ["--key", "seller", "negotiate", "sell", "--count", "1", "--profile", profile];
 		let mut seller = self.stoa.spawn(&sell);
@@ -58,9 +130,10 @@ impl Market {
 			line.contains("answers whoever asks").then_some(())
 		});
 		assert!(ready.is_some(), "{}", seller.stderr().tail(20));
-		let profile = self.buyer.to_str().unwrap();
-		let buy = ["negotiate", "buy", "seller", "--operator", "approve", "--profile", profile];
-		let bought = self.run("buyer", &buy);
+		let profile = profile_of_buyer.to_str().unwrap();
+		let buy = ["--key", "buyer", "negotiate", "buy", "seller", "--operator", "approve"];
+		let bought = [&buy[..], &["--output", "json", "--profile", profile]].concat();
+		let bought = self.stoa.run(&bought);
 		let ended = seller.wait(Duration::from_secs(30)).expect("the seller ends after one");
 		assert!(ended.success(), "{}", seller.stderr().tail(20));
 		bought
@@ -75,7 +148,7 @@ impl Market {
 
 #[test]
 fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
-	let market = Market::new();
+	let market = Market::new(["//Bob", "//Charlie", "//Dave"]);
 	let bought = market.agree();
 	assert_eq!(text(&bought, "outcome"), "agreed");
 	let id = text(&bought, "agreement");
@@ -159,6 +232,9 @@ fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
 	assert!(kpis["price_ppm"].as_u64().is_some_and(|ppm| ppm < 1_000_000), "{kpis}");
 
 	changes_by_both_sides(&market);
+	offers_after_a_refusal(&market);
+	delegates_that_were_never_registered(&market);
+	a_refused_offer_that_was_committed(&market);
 }
 
 /// What both sides want they can have, and only together.
@@ -193,7 +269,7 @@ fn changes_by_both_sides(market: &Market) {
 
 #[test]
 fn agents_should_negotiate_over_http_and_go_on_after_a_kill() {
-	let market = Market::new();
+	let market = Market::new(["//Alice", "//Eve", "//Ferdie"]);
 	let free = TcpListener::bind("127.0.0.1:0").unwrap();
 	let address = free.local_addr().unwrap().to_string();
 	drop(free);
@@ -228,4 +304,169 @@ fn agents_should_negotiate_over_http_and_go_on_after_a_kill() {
 	}
 	let shown = market.stoa.json(&["agreement", "show", text(&bought, "agreement")]);
 	assert_eq!(shown["transcript"], bought["transcript"]);
+}
+
+/// What was offered binds, also when there was no deal.
+fn offers_after_a_refusal(market: &Market) {
+	let negotiation = market.haggle();
+	let offer = |args: &[&str]| {
+		market.run("seller", &[&["negotiate", "offer", negotiation.as_str()], args].concat())
+	};
+	let (second, last) = (offer(&["--round", "2"]), offer(&[]));
+	assert_eq!((text(&second, "by"), text(&last, "by")), ("buyer", "buyer"));
+	assert_eq!(last["round"], 4);
+
+	// Taken back: the buyer's first offer, and what the seller has offered.
+	let withdraw = ["agreement", "withdraw-offer", negotiation.as_str()];
+	let first = [&withdraw[..], &["--round", "3"]].concat();
+	let withdrawn = market.run("buyer", &first);
+	assert_eq!((&withdrawn["round"], text(&withdrawn, "side")), (&json!(2), "buyer"));
+	assert!(market.fails("buyer", &first).contains("nothing is left to be done"));
+	assert!(market
+		.fails("buyer", &[&withdraw[..], &["--round", "1"]].concat())
+		.contains("no offer up to round 1"));
+	assert_eq!(market.run("seller", &withdraw)["round"], 3);
+	let nobodys = format!("0x{}", "77".repeat(32));
+	let failure = market.fails("buyer", &["agreement", "withdraw-offer", &nobodys]);
+	assert!(failure.contains("negotiate list"), "{failure}");
+
+	// It cannot be committed any more; the other one can, by the other side.
+	let file = market.stoa.home().join("offer");
+	let path = file.to_str().unwrap();
+	let commit_file = ["agreement", "commit", "--offer", path];
+	fs::write(&file, second.to_string()).unwrap();
+	assert!(market.fails("seller", &commit_file).contains("withdrawn"));
+	let commit = ["agreement", "commit", negotiation.as_str()];
+	assert!(market.fails("buyer", &commit).contains("your own"));
+	fs::write(&file, text(&last, "offer")).unwrap();
+	assert!(market.fails("buyer", &commit_file).contains("your own"));
+	assert!(market.fails("arbiter", &commit_file).contains("neither side"));
+	let made = market.run("seller", &commit);
+	let id = text(&made, "agreement");
+	assert_eq!(
+		(id, text(&made, "transcript")),
+		(text(&last, "agreement"), text(&last, "transcript"))
+	);
+	assert_eq!(made["total"], last["price"]);
+
+	// The root is that of all that was said. Whoever lacks the last message can still prove the offer.
+	let (mut export, file) = market.export(&negotiation, "whole.json");
+	let verify = |file: &Path| market.stoa.json(&["negotiate", "verify", file.to_str().unwrap()]);
+	let whole = verify(&file);
+	assert_eq!(text(&whole, "agreement"), id);
+	assert!(text(&whole, "on_chain").contains("names this transcript"), "{whole}");
+	let last = export["messages"].as_array_mut().unwrap().pop().unwrap();
+	export["root"] = last["message"]["previous"].clone();
+	let cut = verify(&write(&market.stoa, "cut.json", &export));
+	assert!(text(&cut, "on_chain").contains("proven"), "{cut}");
+	// Without the offer nothing is proven.
+	let last = export["messages"].as_array_mut().unwrap().pop().unwrap();
+	export["root"] = last["message"]["previous"].clone();
+	let file = write(&market.stoa, "cut.json", &export);
+	let failure = market.stoa.fail(&["negotiate", "verify", file.to_str().unwrap()]);
+	assert!(failure.contains("messages are missing"), "{failure}");
+
+	// Now it binds both.
+	assert!(market.fails("buyer", &withdraw).contains("agreement list"));
+	let supersede = ["agreement", "supersede", negotiation.as_str()];
+	assert!(market.fails("buyer", &supersede).contains("no offer after"));
+	assert!(market.fails("seller", &supersede).contains("other side's"));
+	assert!(market.fails("buyer", &["agreement", "poke", id]).contains("Nothing is due"));
+	assert!(market.fails("buyer", &["agreement", "forget", id]).contains("still runs"));
+}
+
+/// The seller commits what it had refused by a counter-offer, and the buyer undoes that.
+fn a_refused_offer_that_was_committed(market: &Market) {
+	let negotiation = market.haggle();
+	let refused = market.run("seller", &["negotiate", "offer", &negotiation, "--round", "2"]);
+	let file = market.stoa.home().join("refused");
+	fs::write(&file, refused.to_string()).unwrap();
+	let commit = ["agreement", "commit", "--offer", file.to_str().unwrap()];
+	let planned = market.run("seller", &[&commit[..], &["--dry-run"]].concat());
+	// With another root than that of what was said, for which nobody but the seller is to blame.
+	let other = format!("0x{}", "99".repeat(32));
+	let made = market.run("seller", &[&commit[..], &["--transcript", &other]].concat());
+	assert_eq!(made["agreement"], planned["agreement"]);
+	let (_, file) = market.export(&negotiation, "honest.json");
+	let verify = ["negotiate", "verify", file.to_str().unwrap()];
+	let failure = market.stoa.fail(&verify);
+	assert!(failure.contains("the seller, who has committed, has named another"), "{failure}");
+	assert_eq!(
+		text(&market.stoa.json(&[&verify[..], &["--offline"]].concat()), "agreement"),
+		"none"
+	);
+
+	let undone = market.run("buyer", &["agreement", "supersede", &negotiation]);
+	assert_eq!((&undone["agreement"], &undone["round"]), (&made["agreement"], &json!(3)));
+	let id = text(&made, "agreement");
+	assert_eq!(text(&market.stoa.json(&["agreement", "show", id]), "ended"), "undone");
+	for id in [id, negotiation.as_str()] {
+		assert!(market.fails("buyer", &["agreement", "forget", id]).contains("30 days"));
+	}
+}
+
+/// Who signs with a key that its agent has never registered proves nothing.
+fn delegates_that_were_never_registered(market: &Market) {
+	let negotiations = market.run("buyer", &["negotiate", "list"]);
+	let one = text(&negotiations["negotiations"][0], "negotiation").to_owned();
+	let (export, _) = market.export(&one, "one.json");
+	let sent = export["messages"][0]["message"]["sent"].as_u64().unwrap();
+	let (delegate, _) = VoucherKey::generate();
+	let file = market.delegated(&delegate, sent.try_into().unwrap(), text(&export, "chain"));
+	let verify = ["negotiate", "verify", file.to_str().unwrap()];
+	let Key::Ed25519(key) = delegate.key() else { panic!("voucher keys are Ed25519 keys") };
+	let key = hex::encode(key);
+	let failure = market.stoa.fail(&verify);
+	assert!(failure.contains(&key) && failure.contains("do not rely"), "{failure}");
+	let failure = market.stoa.fail(&[&verify[..], &["--offline"]].concat());
+	assert!(failure.contains(&key) && failure.contains("--trust-delegates"), "{failure}");
+	for offline in [&[][..], &["--offline"]] {
+		let trusted = market.stoa.json(&[&verify[..], &["--trust-delegates"], offline].concat());
+		assert!(trusted["delegates"][0].as_str().unwrap().contains(&key), "{trusted}");
+	}
+	// Registered for something else, it may not sign either; registered for offers it may, from then on and until it is
+	// removed.
+	let name = format!("ed25519:0x{key}");
+	let sign = |block: &Value| {
+		let sent = block["block"].as_u64().unwrap().try_into().unwrap();
+		let file = market.delegated(&delegate, sent, text(&export, "chain"));
+		file.to_str().unwrap().to_owned()
+	};
+	let add = |scope| {
+		let terms = ["agent", "add-key", "buyer", &name, "--scope", scope, "--valid", "30d"];
+		market.run("//Bob", &terms)
+	};
+	let added = add("endorse,voucher");
+	assert_eq!(added["scopes"], json!(["voucher", "endorse"]));
+	assert!(market.stoa.fail(&["negotiate", "verify", &sign(&added)]).contains("do not rely"));
+	let remove = ["agent", "remove-key", "buyer", &name];
+	market.run("//Bob", &remove);
+	let added = add("offer");
+	let signed = sign(&added);
+	let verified = market.stoa.json(&["negotiate", "verify", &signed]);
+	assert!(verified["delegates"][0].as_str().unwrap().contains(&key), "{verified}");
+	let shown = market.stoa.json(&["agent", "show", "buyer"]);
+	let keys = json!([
+		{ "delegate": name, "scopes": ["offer"], "last": added["last"], "expired": false }
+	]);
+	assert_eq!(shown["keys"], keys);
+	// Only the operator may, and only once.
+	assert!(market.fails("//Charlie", &remove).contains("agent show"));
+	let again = ["agent", "add-key", "buyer", &name, "--scope", "offer"];
+	assert!(market.fails("//Bob", &again).contains("agent show"));
+	assert!(market.fails("//Bob", &["agent", "remove-key", "buyer", "0x12"]).contains("ed25519"));
+	let removed = market.run("//Bob", &remove);
+	assert_eq!(market.stoa.json(&["agent", "show", "buyer"])["keys"], json!([]));
+	market.stoa.json(&["negotiate", "verify", &sign(&added)]);
+	assert!(market.stoa.fail(&["negotiate", "verify", &sign(&removed)]).contains("do not rely"));
+	// The name of a key stands for its voucher key.
+	let seller = market.stoa.json(&["keys", "show", "seller"]);
+	let by_name = ["agent", "add-key", "buyer", "seller", "--scope", "endorse", "--valid", "1h"];
+	assert_eq!(market.run("//Bob", &by_name)["delegate"], seller["voucher_key"]);
+	market.run("//Bob", &["agent", "remove-key", "buyer", "seller"]);
+
+	// In a block that has not come, nothing was signed.
+	let file = market.delegated(&delegate, BlockNumber::MAX / 2, text(&export, "chain"));
+	let failure = market.stoa.fail(&["negotiate", "verify", file.to_str().unwrap()]);
+	assert!(failure.contains("does not know block"), "{failure}");
 }

@@ -1,10 +1,11 @@
 //! How agreements are shown.
 
-use super::{parse_id, show_side, side_of};
+use super::{parse_id, side_of};
 use crate::{
 	amount::Unit,
 	context::Context,
 	output::{money, table, Failure, Report},
+	show::show_side,
 	time::{show_blocks, Clock},
 };
 use serde_json::{json, Map, Value};

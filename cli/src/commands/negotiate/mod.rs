@@ -3,6 +3,9 @@
 mod profile;
 mod talk;
 mod transcripts;
+mod verify;
+
+pub use transcripts::kept;
 
 use crate::{
 	cli::Negotiate,
@@ -24,8 +27,11 @@ pub async fn run(
 		Negotiate::Sell(args) => talk::sell(context, args).await?,
 		Negotiate::List => transcripts::list(context).await?,
 		Negotiate::Show { negotiation } => transcripts::show(context, negotiation).await?,
+		Negotiate::Offer { negotiation, round } => {
+			transcripts::offer(context, negotiation, *round).await?
+		},
 		Negotiate::Export { negotiation } => transcripts::export(context, negotiation).await?,
-		Negotiate::Verify { file, offline } => transcripts::verify(context, file, *offline).await?,
+		Negotiate::Verify(args) => verify::verify(context, args).await?,
 	};
 	Ok((report, None))
 }

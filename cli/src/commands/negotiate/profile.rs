@@ -7,12 +7,12 @@ use crate::{
 	time::{parse_span, to_blocks},
 };
 use serde::Deserialize;
-use std::{fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use stoa_client::{
 	keys::parse_account,
 	negotiation::{
-		Config, FixedRule, NoDeal, Parties, Plan, PlanLimits, PlanRule, Proposal, Range, Shape,
-		Strategy, Terms, TimeDependent, Utility, Weights,
+		Config, FixedRule, ItemLimit, NoDeal, Parties, Plan, PlanLimits, PlanRule, Proposal,
+		Quantity, Range, Shape, Strategy, Terms, TimeDependent, Utility, Weights,
 	},
 };
 use stoa_primitives::{agreement::Side, AccountId, BlockNumber};
@@ -149,15 +149,49 @@ pub enum ShapeProfile {
 	Conceder,
 }
 
+/// How much of an item a seller sells.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ItemProfile {
+	/// The most for one price, like `1000`.
+	pub most: Quantity,
+	/// In what it is counted, like `h`.
+	pub unit: String,
+}
+
+/// A span of time, like `1h`, and another one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpanProfile {
+	/// The shortest.
+	pub least: String,
+	/// The longest.
+	pub most: String,
+}
+
 /// Which plans a seller takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitsProfile {
-	/// Items of which names; any unless given.
+	/// Items of which names, and how much of each.
+	pub items: BTreeMap<String, ItemProfile>,
+	/// In which words of the terms deliveries may be handed over; any unless given.
 	#[serde(default)]
-	pub items: Option<Vec<String>>,
+	pub how: Option<Vec<String>>,
+	/// In which words of the terms deliveries may be judged; any unless given.
+	#[serde(default)]
+	pub acceptance: Option<Vec<String>>,
+	/// The highest availability that is promised, in parts per million; 0 for none.
+	pub availability_ppm: u32,
+	/// The shortest time to answer that is promised, in milliseconds; none is unless given.
+	#[serde(default)]
+	pub latency_p95_ms: Option<u32>,
 	/// Most milestones.
 	pub milestones: usize,
+	/// The part of the time after which a milestone may be due at the earliest, in parts per million.
+	pub within_ppm: u32,
+	/// By how much the share of the price that is due may be ahead of the time that is over, in parts per million.
+	pub ahead_ppm: u32,
 	/// The highest bond, in parts per million of the price.
 	pub bond_ppm: u32,
 	/// The highest penalty of a milestone, in parts per million of its amount.
@@ -174,6 +208,10 @@ pub struct LimitsProfile {
 	/// Which arbiters, by address.
 	#[serde(default)]
 	pub arbiters: Vec<String>,
+	/// How many of them at least.
+	pub least_arbiters: usize,
+	/// How long each of them may have.
+	pub turn: SpanProfile,
 	/// The most that a ruling may cost, like `1`.
 	pub fee: String,
 	/// The lowest share of this side when nobody rules, in parts per million.
@@ -255,10 +293,20 @@ impl Profile {
 		let account = |text: &String| {
 			parse_account(text).map_err(|_| senseless(format!("`{text}` is no address")))
 		};
+		let item = |(name, item): (&String, &ItemProfile)| {
+			let ItemProfile { most, unit } = item.clone();
+			(name.clone(), ItemLimit { most, unit })
+		};
 		Ok(PlanLimits {
 			assets: vec![unit.asset.clone()],
-			items: limits.items.clone(),
+			items: Some(limits.items.iter().map(item).collect()),
+			how: limits.how.clone(),
+			acceptance: limits.acceptance.clone(),
+			availability_ppm: limits.availability_ppm,
+			latency_p95_ms: limits.latency_p95_ms,
 			milestones: limits.milestones,
+			within_ppm: limits.within_ppm,
+			ahead_ppm: limits.ahead_ppm,
 			bond_ppm: 0..=limits.bond_ppm,
 			penalty_ppm: 0..=limits.penalty_ppm,
 			review: 0..=blocks(&limits.review)?,
@@ -266,6 +314,8 @@ impl Profile {
 			changes: 0..=limits.changes,
 			locked: limits.locked,
 			arbiters: limits.arbiters.iter().map(account).collect::<Result<Vec<AccountId>, _>>()?,
+			least_arbiters: limits.least_arbiters,
+			turn: blocks(&limits.turn.least)?..=blocks(&limits.turn.most)?,
 			fee: unit.parse(&limits.fee)?,
 			fallback_ppm: limits.fallback_ppm..=MILLION,
 		})
@@ -367,6 +417,71 @@ mod tests {
 		let [(_, buyer), (_, seller)] = examples();
 		let limits = seller.limits(&Unit::development()).unwrap();
 		assert!(limits.admit(&buyer.plan.unwrap(), &buyer.terms.unwrap()));
+	}
+
+	#[test]
+	fn the_example_of_a_seller_should_refuse_plans_and_terms_that_hurt_it() {
+		let [(_, buyer), (_, seller)] = examples();
+		let limits = seller.limits(&Unit::development()).unwrap();
+		type Change = fn(&mut Plan, &mut Terms);
+		let abuses: [(&str, Change); 11] = [
+			("nearly all is due one block after the commit", |plan, _| {
+				plan.milestones[0].share_ppm = 999_999;
+				plan.milestones[0].within_ppm = 1;
+				plan.milestones[1].share_ppm = 1;
+			}),
+			("nearly all is due in the middle", |plan, _| {
+				plan.milestones[0].share_ppm = 999_999;
+				plan.milestones[1].share_ppm = 1;
+			}),
+			("a trifle is due at once", |plan, _| {
+				plan.milestones[0].share_ppm = 1;
+				plan.milestones[0].within_ppm = 1;
+				plan.milestones[1].share_ppm = 999_999;
+			}),
+			("nobody rules, and three quarters go back", |plan, _| {
+				plan.panel.arbiters.clear();
+				plan.panel.turn = 0;
+				plan.panel.fee = 0;
+				plan.panel.fallback_ppm = 250_000;
+			}),
+			("as much as can be written, for the same price", |_, terms| {
+				terms.items[0].quantity = "99999999999999999999".parse().unwrap();
+			}),
+			("as many years as hours", |_, terms| terms.items[0].unit = "year".into()),
+			("the same item again and again", |_, terms| {
+				terms.items = vec![terms.items[0].clone(); 3];
+			}),
+			("an arbiter has half a year", |plan, _| plan.panel.turn = 180 * stoa_primitives::DAYS),
+			("an arbiter has a block", |plan, _| plan.panel.turn = 1),
+			("an answer in a millisecond", |_, terms| terms.sla.latency_p95_ms = Some(1)),
+			("never down", |_, terms| terms.sla.availability_ppm = Some(MILLION)),
+		];
+		for (name, change) in abuses {
+			let (mut plan, mut terms) = (buyer.plan.clone().unwrap(), buyer.terms.clone().unwrap());
+			change(&mut plan, &mut terms);
+			assert_eq!((plan.validate(), terms.validate()), (Ok(()), Ok(())), "{name}");
+			assert!(!limits.admit(&plan, &terms), "{name}");
+		}
+	}
+
+	#[test]
+	fn a_seller_should_have_to_say_what_would_hurt_it() {
+		let text = include_str!("../../../../docs/examples/seller.json");
+		let whole: serde_json::Value = serde_json::from_str(text).unwrap();
+		for name in [
+			"items",
+			"availabilityPpm",
+			"withinPpm",
+			"aheadPpm",
+			"leastArbiters",
+			"turn",
+			"fallbackPpm",
+		] {
+			let mut part = whole.clone();
+			part["limits"].as_object_mut().unwrap().remove(name).expect(name);
+			assert!(serde_json::from_value::<Profile>(part).is_err(), "{name}");
+		}
 	}
 
 	#[test]

@@ -1,20 +1,23 @@
-//! What was said: kept, shown, exported, verified.
+//! What was said: kept, shown, exported.
 
 use crate::{
 	amount::Unit,
 	context::{open_store, Context, STORE_PATIENCE},
-	output::{table, Failure, Report},
-	time::show_blocks,
+	output::{money, table, Failure, Report},
+	show::show_side,
 };
+use codec::Encode;
 use serde_json::json;
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 use stoa_client::{
-	chain::{parse_hash, to_hex, At, Chain},
+	chain::{parse_hash, to_hex, Chain},
 	keys::format_account,
-	negotiation::{load, load_all, Body, Kept, Message, Outcome, Quote, Transcript},
+	negotiation::{load, load_all, Body, Kept, Quote, Transcript},
 	store::{bind_chain, Store},
 };
-use stoa_primitives::{agreement::Side, AccountId};
+use stoa_primitives::AccountId;
+
+pub use crate::show::{show_message as describe, show_outcome};
 
 /// The store of an account's negotiations.
 ///
@@ -32,58 +35,12 @@ pub async fn open(
 	Ok(store)
 }
 
-fn show_side(side: Side) -> &'static str {
-	match side {
-		Side::Buyer => "buyer",
-		Side::Seller => "seller",
-	}
-}
-
-/// How a negotiation ended, in words.
-pub fn show_outcome(outcome: &Outcome) -> String {
-	match outcome {
-		Outcome::Agreed { agreement } => format!("agreed, {}", to_hex(agreement)),
-		Outcome::Denied { by, reason, .. } => {
-			format!("the {} denied: {}", show_side(*by), format!("{reason:?}").to_lowercase())
-		},
-		Outcome::Expired => "expired".into(),
-		Outcome::Withdrawn { by } => format!("the {} has withdrawn", show_side(*by)),
-		Outcome::Voided { agreement } => format!("undone, {}", to_hex(agreement)),
-	}
-}
-
-fn show_quote(name: &str, quote: &Quote, unit: &Unit) -> String {
-	let offer = &quote.offer;
-	let time = offer.milestones.iter().map(|part| part.deliver_within).max().unwrap_or(0);
-	let mut line =
-		format!("{name} {} in {}", unit.show(offer.total().unwrap_or_default()), show_blocks(time));
-	if let Some(success) = quote.terms.sla.success_ppm {
-		line.push_str(&format!(" at {}.{:04} % success", success / 10_000, success % 10_000));
-	}
-	line.push_str(&format!(", round {}", offer.round));
-	if quote.last {
-		line.push_str(", the last one");
-	}
-	line
-}
-
-/// A message in a line.
-pub fn describe(message: &Message, unit: &Unit) -> String {
-	let said = match &message.body {
-		Body::Request { terms, .. } => format!("REQUEST {}", terms.title),
-		Body::Offer(quote) => show_quote("OFFER", quote, unit),
-		Body::Counter(quote) => show_quote("COUNTER", quote, unit),
-		Body::Accept { .. } => "ACCEPT".into(),
-		Body::Deny { reason, remark, .. } => {
-			let remark = remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
-			format!("DENY {reason:?}{remark}")
-		},
-		Body::Escalate { why, .. } => format!("ESCALATE {why:?}"),
-	};
-	format!("{:>3} {:<6} {said}", message.sequence, show_side(message.side))
-}
-
-async fn kept(context: &Context, text: &str) -> Result<(Chain, Kept), Failure> {
+/// A negotiation of the key that signs, as it was kept.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain; when there is none.
+pub async fn kept(context: &Context, text: &str) -> Result<(Chain, Kept), Failure> {
 	let account = context.key()?.account_id();
 	let chain = context.chain().await?;
 	let key = parse_hash(text.trim()).ok_or_else(|| {
@@ -180,6 +137,40 @@ pub async fn show(context: &Context, key: &str) -> Result<Report, Failure> {
 		.with("messages", lines))
 }
 
+/// `stoa negotiate offer`.
+///
+/// # Errors
+///
+/// Those of keys, stores and chain; when there is no such offer.
+pub async fn offer(context: &Context, key: &str, round: Option<u32>) -> Result<Report, Failure> {
+	let (chain, kept) = kept(context, key).await?;
+	let mut quotes = kept.transcript.messages().filter_map(|signed| signed.message.body.quote());
+	let quote = match round {
+		Some(round) => quotes.find(|quote| quote.offer.round == round),
+		None => quotes.next_back(),
+	};
+	let Quote { offer, signature, .. } = quote.ok_or_else(|| {
+		Failure::new(
+			match round {
+				Some(round) => format!("the negotiation has no offer of round {round}"),
+				None => "no offer was made in this negotiation".into(),
+			},
+			"`stoa negotiate show` says what was offered",
+		)
+	})?;
+	let unit = context.unit_of(&chain, &offer.asset).await?;
+	let text = to_hex((offer, signature).encode());
+	// The offer alone on its line, so that it can be copied or piped.
+	Ok(Report::line(text.clone())
+		.with("offer", text)
+		.with("agreement", to_hex(offer.digest(&chain.agreement_domain())))
+		.with("by", show_side(offer.by))
+		.with("round", offer.round)
+		.with("price", money(&unit, offer.total().unwrap_or_default()))
+		.with("valid_until", offer.valid_until)
+		.with("transcript", to_hex(kept.transcript.state().head())))
+}
+
 /// `stoa negotiate export`.
 ///
 /// # Errors
@@ -193,71 +184,4 @@ pub async fn export(context: &Context, key: &str) -> Result<Report, Failure> {
 	let text = String::from_utf8_lossy(&file).into_owned();
 	let json = serde_json::from_slice(&file).unwrap_or_default();
 	Ok(Report { text: format!("{text}\n"), json })
-}
-
-/// `stoa negotiate verify`.
-///
-/// # Errors
-///
-/// When the transcript is not what it says, or not that of the agreement on chain.
-pub async fn verify(context: &Context, file: &Path, offline: bool) -> Result<Report, Failure> {
-	let bytes = fs::read(file).map_err(|error| {
-		Failure::new(
-			format!("{} cannot be read: {error}", file.display()),
-			"name a file that `stoa negotiate export` has written",
-		)
-	})?;
-	// Delegate keys are named below: whether they were in force is for the chain's history to say.
-	let transcript = Transcript::verify(&bytes, |_, _, _| true).map_err(|error| {
-		Failure::new(
-			format!("the transcript is not good: {error}"),
-			"do not rely on it; ask the other side for theirs",
-		)
-	})?;
-	let summary = transcript.summary();
-	let delegates: Vec<_> = summary
-		.delegates
-		.iter()
-		.map(|(agent, key, block)| {
-			let key = crate::keys::key_hex(key);
-			format!("{key} for {} from block {block} on", format_account(agent))
-		})
-		.collect();
-	let mut report = Report::line("The transcript is good.")
-		.row("transcript", "transcript", to_hex(summary.root))
-		.count("messages", "messages", transcript.state().length())
-		.count("offers", "offers", summary.rounds);
-	for delegate in &delegates {
-		report = report.shown("delegate key", delegate);
-	}
-	report = report.with("delegates", delegates);
-	let Some(agreement) = summary.agreement else {
-		return Ok(report.row("agreement", "agreement", "none"));
-	};
-	report = report.row("agreement", "agreement", to_hex(agreement));
-	if offline {
-		return Ok(report);
-	}
-	let chain = context.chain().await?;
-	if chain.genesis() != transcript.state().parties().genesis {
-		return Err(Failure::new(
-			"the transcript is of another chain",
-			"name a node of its chain with --node, or pass --offline",
-		));
-	}
-	let running = chain.agreement(&agreement, At::Finalized).await?.map(|view| view.transcript);
-	let root = match running {
-		Some(root) => Some(root),
-		None => chain.outcome(&agreement, At::Finalized).await?.map(|outcome| outcome.transcript),
-	};
-	match root {
-		Some(root) if root.0 == summary.root => {
-			Ok(report.row("on chain", "on_chain", "the agreement names this transcript"))
-		},
-		Some(root) => Err(Failure::new(
-			format!("the agreement on chain names another transcript, {}", to_hex(root)),
-			"messages are missing from this one, or were added to it",
-		)),
-		None => Ok(report.row("on chain", "on_chain", "nothing is known of the agreement")),
-	}
 }

@@ -2,14 +2,14 @@
 
 use super::cast::{Cast, Stage};
 use crate::{amount::Unit, keys::KeyPair, output::Failure};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use stoa_client::{
 	chain::to_hex,
 	keys::random_bytes,
 	negotiation::{
-		Body, Config, Delivery, FixedRule, Kept, LineItem, Load, Message, PanelPlan, Part, Parties,
-		PenaltyClause, Plan, PlanLimits, PlanRule, Policy, Proposal, Quantity, Range, ServiceLevel,
-		Shape, Strategy, Terms, TimeDependent, Utility, Weights, TERMS_VERSION,
+		Config, Delivery, FixedRule, ItemLimit, Kept, LineItem, Load, Message, PanelPlan, Part,
+		Parties, PenaltyClause, Plan, PlanLimits, PlanRule, Policy, Proposal, Quantity, Range,
+		ServiceLevel, Shape, Strategy, Terms, TimeDependent, Utility, Weights, TERMS_VERSION,
 	},
 };
 use stoa_primitives::{
@@ -19,6 +19,9 @@ use stoa_primitives::{
 
 /// What is bought.
 const ITEM: &str = "GPU hours";
+
+/// In what it is counted.
+const UNIT: &str = "h";
 
 /// Rounds of each side.
 const ROUNDS: u32 = 6;
@@ -98,7 +101,7 @@ fn terms(quantity: u64) -> Result<Terms, Failure> {
 			name: ITEM.into(),
 			description: None,
 			quantity: Quantity::whole(quantity).ok_or_else(|| broken("nothing is to be bought"))?,
-			unit: "h".into(),
+			unit: UNIT.into(),
 		}],
 		delivery: vec![delivery("the first half of the hours"), delivery("the other half")],
 		sla: ServiceLevel {
@@ -195,10 +198,18 @@ impl Dealer {
 			}),
 		};
 		let key = cast.vendors.get(place).ok_or_else(|| broken("there is no such vendor"))?.clone();
+		let most = Quantity::whole(1_000).ok_or_else(|| broken("nothing is to be sold"))?;
+		let stock = ItemLimit { most, unit: UNIT.into() };
 		let limits = PlanLimits {
 			assets: vec![unit.asset.clone()],
-			items: Some(vec![ITEM.into()]),
+			items: Some(BTreeMap::from([(ITEM.into(), stock)])),
+			how: None,
+			acceptance: None,
+			availability_ppm: 999_000,
+			latency_p95_ms: None,
 			milestones: 4,
+			within_ppm: MILLION / 4,
+			ahead_ppm: 0,
 			bond_ppm: 0..=MILLION / 5,
 			penalty_ppm: 0..=MILLION / 5,
 			review: MINUTES..=24 * HOURS,
@@ -206,6 +217,8 @@ impl Dealer {
 			changes: 0..=2,
 			locked: false,
 			arbiters: vec![cast.arbiter.account_id()],
+			least_arbiters: 1,
+			turn: HOURS..=24 * HOURS,
 			fee: dollars(unit, 2)?,
 			fallback_ppm: MILLION / 4..=MILLION,
 		};
@@ -239,33 +252,4 @@ impl Policy for Dealer {
 /// What is handed over with a milestone.
 pub fn delivery_note(id: &AgreementId, place: u32) -> String {
 	format!("Delivery note for milestone {place} of agreement {}.\n", to_hex(id))
-}
-
-/// A message in a line.
-pub fn describe(body: &Body, unit: &Unit) -> String {
-	let quote = |name: &str, quote: &stoa_client::negotiation::Quote| {
-		let offer = &quote.offer;
-		let hours =
-			offer.milestones.iter().map(|part| part.deliver_within).max().unwrap_or(0) / HOURS;
-		let success = quote.terms.quality();
-		let last = if quote.last { ", the last one" } else { "" };
-		format!(
-			"{name} {} in {hours} h at {}.{:02} % success, round {}{last}",
-			unit.show(offer.total().unwrap_or_default()),
-			success / 10_000,
-			success % 10_000 / 100,
-			offer.round,
-		)
-	};
-	match body {
-		Body::Request { terms, .. } => {
-			let items = terms.items.iter().map(|item| format!("{} {}", item.quantity, item.name));
-			format!("REQUEST {}", items.collect::<Vec<_>>().join(", "))
-		},
-		Body::Offer(offer) => quote("OFFER", offer),
-		Body::Counter(offer) => quote("COUNTER", offer),
-		Body::Accept { .. } => "ACCEPT".into(),
-		Body::Deny { reason, .. } => format!("DENY {reason:?}").to_uppercase(),
-		Body::Escalate { why, .. } => format!("ESCALATE {why:?}").to_uppercase(),
-	}
 }

@@ -8,16 +8,17 @@ use super::{
 use crate::{
 	amount::{percent, Unit},
 	output::{money, Failure, Report},
+	show::show_body,
 };
 use serde_json::{json, Value};
 use std::{collections::HashMap, fmt::Write};
 use stoa_client::{
 	chain::{to_hex, AgreementEvent, At, BlockRef, MarketEvent, Solvency},
 	keys::format_account,
-	negotiation::{Kept, Message, Transcript, Turn},
+	negotiation::{Body, EscalateReason, Kept, Message, Transcript, Turn},
 };
 use stoa_primitives::{
-	agreement::{AgreementId, EndReason, Kpis, Offer, Outcome, Sums},
+	agreement::{AgreementId, EndReason, Kpis, Offer, Outcome, Side, Sums},
 	money::{Schedule, Shares, Source},
 	AccountId, Balance, H256,
 };
@@ -61,6 +62,8 @@ struct Talk {
 pub struct Book {
 	unit: Unit,
 	id: AgreementId,
+	/// What the buyer may lock without asking its operator.
+	threshold: Balance,
 	won: usize,
 	blocks: (BlockRef, BlockRef),
 	talks: Vec<Talk>,
@@ -146,6 +149,7 @@ impl Book {
 		Ok(Self {
 			unit: unit.clone(),
 			id,
+			threshold: deal::threshold(unit)?,
 			won,
 			blocks,
 			talks: names.zip(kept).map(|(vendor, kept)| Talk::new(vendor, kept)).collect(),
@@ -190,6 +194,7 @@ impl Book {
 	pub fn verify(&self) -> Vec<Check> {
 		let mut checks = Vec::new();
 		self.verify_talks(&mut checks);
+		self.verify_approval(&mut checks);
 		self.verify_agreement(&mut checks);
 		self.verify_money(&mut checks);
 		checks
@@ -220,6 +225,26 @@ impl Book {
 			"digest of the terms on chain",
 			said.map(to_hex).unwrap_or_default(),
 			self.stages.terms.map(to_hex).unwrap_or_default(),
+		));
+	}
+
+	/// Above its threshold the buyer has bound itself to nothing unasked, and the price that was agreed is above it.
+	fn verify_approval(&self, checks: &mut Vec<Check>) {
+		let (least, price) = (self.threshold.saturating_add(1), self.stages.total.unwrap_or(0));
+		let what = "price, which the buyer may not lock alone";
+		checks.push(Check::at_least(what, &self.unit, least, price));
+		let asked = |talk: &Talk| talk.approvals(self.threshold);
+		let all: Vec<_> = self.talks.iter().flat_map(asked).collect();
+		checks.push(Check::equal(
+			"offers above that were made or taken right after the operator was asked",
+			all.len(),
+			all.iter().filter(|asked| **asked).count(),
+		));
+		let last = self.talks.get(self.won).and_then(|talk| asked(talk).pop());
+		checks.push(Check::equal(
+			"operator asked about the price",
+			"yes",
+			if last == Some(true) { "yes" } else { "no" },
 		));
 	}
 
@@ -354,6 +379,7 @@ impl Book {
 			"agreement": to_hex(self.id),
 			"blocks": { "first": first.number.saturating_add(1), "last": last.number },
 			"price": money(unit, self.stages.total.unwrap_or(0)),
+			"threshold": money(unit, self.threshold),
 			"bond": money(unit, self.stages.bond.unwrap_or(0)),
 			"shares": {
 				"provider": money(unit, shares.provider),
@@ -392,14 +418,34 @@ impl Talk {
 			buyer.export().is_ok_and(|file| Transcript::verify(&file, |_, _, _| false).is_ok());
 		Self { vendor, buyer, seller: seller.map(|kept| kept.transcript), good }
 	}
+
+	/// For each message by which the buyer binds itself to more than `threshold`, in order, whether it is the next one
+	/// after a question to its operator.
+	fn approvals(&self, threshold: Balance) -> Vec<bool> {
+		let (mut asked, mut standing) = (false, 0);
+		let mut found = Vec::new();
+		for Message { side, body, .. } in self.buyer.messages().map(|signed| &signed.message) {
+			if let Some(quote) = body.quote() {
+				standing = quote.offer.total().unwrap_or(0);
+			}
+			let binds = body.quote().is_some() || matches!(body, Body::Accept { .. });
+			if *side == Side::Buyer && binds && standing > threshold {
+				found.push(asked);
+			}
+			let why = EscalateReason::Approval;
+			asked = *side == Side::Buyer
+				&& matches!(body, Body::Escalate { why: of, .. } if *of == why);
+		}
+		found
+	}
 }
 
 fn line(message: &Message, vendor: &str, unit: &Unit) -> String {
 	let from = match message.side {
-		stoa_primitives::agreement::Side::Buyer => "buyer",
-		stoa_primitives::agreement::Side::Seller => vendor,
+		Side::Buyer => "buyer",
+		Side::Seller => vendor,
 	};
-	format!("{:>2} {from}: {}", message.sequence, deal::describe(&message.body, unit))
+	format!("{:>2} {from}: {}", message.sequence, show_body(&message.body, unit))
 }
 
 /// Transaction fees of an account in the stablecoin.

@@ -176,6 +176,6 @@ fn delegate_keys_should_sign_while_the_chain_knows_them() {
 	expect(vec![(known, START)], Ok(()));
 	world.handle(Side::Buyer, Input::Keys(vec![(known, DEADLINE)])).unwrap();
 	world.handle(Side::Buyer, wire(&offer)).unwrap();
-	let summary = world.sides[0].transcript().summary();
-	assert_eq!(summary.delegates, [(account(Side::Seller), known, START)]);
+	let delegates = world.sides[0].transcript().delegates();
+	assert_eq!(delegates, [(account(Side::Seller), known, START)]);
 }

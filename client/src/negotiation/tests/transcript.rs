@@ -68,6 +68,42 @@ fn a_transcript_that_was_changed_should_be_refused_with_the_place() {
 }
 
 #[test]
+fn a_root_should_be_the_word_of_the_side_that_has_committed() {
+	let world = agreed();
+	let whole = world.sides[0].transcript().clone();
+	let messages: Vec<_> = whole.messages().cloned().collect();
+	let first = |count: usize| {
+		let mut part = Transcript::new(parties());
+		messages[..count].iter().for_each(|signed| part.push(signed.clone()).unwrap());
+		part
+	};
+	let (id, root) = (world.chain.committed.unwrap(), world.chain.transcript.unwrap().0);
+	let length = whole.state().length();
+	let by = whole.state().standing().unwrap().offer.by;
+	assert_eq!(whole.evidence(&id, &root), Some(Evidence::Through(length)));
+	assert_eq!(whole.offers().next_back().map(|(id, _)| id), Some(id));
+
+	// Without the ACCEPT: what the committer has named cannot be known, but the offer is proven.
+	let part = first(messages.len() - 1);
+	assert_eq!(part.evidence(&id, &root), Some(Evidence::Offer));
+	// The committer has named what was said up to the offer.
+	let head = part.state().head();
+	assert_eq!(whole.evidence(&id, &head), Some(Evidence::Through(length - 1)));
+	// It has named what leaves the offer out, or something else, though it has signed the ACCEPT.
+	let contradicted = Some(Evidence::Contradicted(by.other()));
+	let before = first(messages.len() - 2).state().head();
+	assert_eq!(whole.evidence(&id, &before), contradicted);
+	assert_eq!(whole.evidence(&id, &[9; 32]), contradicted);
+
+	// An earlier offer, which a counter has refused, was committed.
+	let (early, offer) = whole.offers().next().unwrap();
+	let refused = Some(Evidence::Contradicted(offer.by.other()));
+	assert_eq!(whole.evidence(&early, &[9; 32]), refused);
+	assert_eq!(whole.evidence(&early, &first(2).state().head()), Some(Evidence::Through(2)));
+	assert_eq!(first(1).evidence(&early, &root), None);
+}
+
+#[test]
 fn what_is_kept_should_come_back() {
 	let world = agreed();
 	let kept = world.sides[0].kept();
