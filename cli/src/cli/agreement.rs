@@ -25,9 +25,12 @@ pub enum Agreement {
 		/// Which milestone.
 		#[command(flatten)]
 		milestone: Milestone,
-		/// The key of the lock, 32 bytes of hex.
-		opening: String,
+		/// The key of the lock, 32 bytes of hex; the one that this seller has drawn unless given.
+		opening: Option<String>,
 	},
+	/// The key of a milestone's lock: as the seller, under which to encrypt what is delivered; as anybody else, once it
+	/// is revealed.
+	Key(Milestone),
 	/// As the buyer: pay what a milestone holds.
 	Accept(Milestone),
 	/// As the buyer: pay a part of a milestone.

@@ -270,6 +270,20 @@ fn changes_by_both_sides(market: &Market) {
 #[test]
 fn agents_should_negotiate_over_http_and_go_on_after_a_kill() {
 	let market = Market::new(["//Alice", "//Eve", "//Ferdie"]);
+	// The second half is delivered under a lock.
+	for (path, pointer, value) in [
+		(&market.buyer, "/plan/milestones/1/locked", json!(true)),
+		(&market.buyer, "/plan/milestones/1/changes", json!(0)),
+		(&market.buyer, "/plan/milestones/1/review", json!(0)),
+		(&market.seller, "/limits/locked", json!(true)),
+	] {
+		let mut profile: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+		match profile.pointer_mut(pointer) {
+			Some(known) => *known = value,
+			None => profile["limits"]["locked"] = value,
+		}
+		fs::write(path, profile.to_string()).unwrap();
+	}
 	let free = TcpListener::bind("127.0.0.1:0").unwrap();
 	let address = free.local_addr().unwrap().to_string();
 	drop(free);
@@ -302,8 +316,24 @@ fn agents_should_negotiate_over_http_and_go_on_after_a_kill() {
 		let list = list["negotiations"].as_array().unwrap();
 		assert_eq!((list.len(), text(&list[0], "transcript")), (1, text(&bought, "transcript")));
 	}
-	let shown = market.stoa.json(&["agreement", "show", text(&bought, "agreement")]);
+	let id = text(&bought, "agreement");
+	let shown = market.stoa.json(&["agreement", "show", id]);
 	assert_eq!(shown["transcript"], bought["transcript"]);
+
+	// A key for money: what is delivered is encrypted under it, and revealing it pays.
+	let key = ["agreement", "key", id, "1"];
+	let drawn = market.run("seller", &key);
+	assert!(market.fails("buyer", &key).contains("no key of milestone 1 was revealed"));
+	let deliver = ["agreement", "deliver", id, "1", "--digest", text(&drawn, "lock")];
+	market.fails("seller", &deliver);
+	let wrong = ["agreement", "reveal", id, "1", text(&drawn, "lock")];
+	assert!(market.fails("seller", &wrong).contains("does not open"));
+	assert!(market.fails("seller", &["agreement", "reveal", id, "0"]).contains("no lock"));
+	market.run("seller", &["agreement", "reveal", id, "1"]);
+	let revealed = market.run("buyer", &key);
+	assert_eq!(revealed["key"], drawn["key"]);
+	let paid = market.stoa.json(&["agreement", "show", id]);
+	assert_eq!(units(&paid["sums"], "released"), units(&paid, "total") / 2);
 }
 
 /// What was offered binds, also when there was no deal.

@@ -1,6 +1,7 @@
 //! `stoa agreement`.
 
 mod consent;
+mod lock;
 mod offer;
 mod perform;
 mod show;
@@ -34,8 +35,9 @@ pub async fn run(context: &Context, command: &Agreement) -> Result<Report, Failu
 		Agreement::Commit(args) => offer::commit(context, args).await,
 		Agreement::Deliver(args) => perform::deliver(context, args).await,
 		Agreement::Reveal { milestone, opening } => {
-			perform::reveal(context, milestone, opening).await
+			lock::reveal(context, milestone, opening.as_deref()).await
 		},
+		Agreement::Key(milestone) => lock::key(context, milestone).await,
 		Agreement::Accept(milestone) => perform::accept(context, milestone).await,
 		Agreement::Release { milestone, amount } => {
 			perform::release(context, milestone, amount).await

@@ -52,25 +52,6 @@ pub async fn deliver(context: &Context, args: &WithEvidence) -> Result<Report, F
 	Ok(report.row("evidence", "evidence", digest))
 }
 
-/// `stoa agreement reveal`.
-///
-/// # Errors
-///
-/// Those of keys and chain.
-pub async fn reveal(
-	context: &Context,
-	milestone: &Milestone,
-	key: &str,
-) -> Result<Report, Failure> {
-	let key = parse_hash(key.trim()).ok_or_else(|| {
-		Failure::new("the key is not 32 bytes of hex", "give 0x and 64 hex digits")
-	})?;
-	let Milestone { id, place } = milestone;
-	let deed = Deed::of(context, id).await?;
-	let call = calls::reveal(deed.id, *place, key);
-	deed.done(&call, format!("Revealed the key of milestone {place}.")).await
-}
-
 /// `stoa agreement accept`.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ mod talk;
 mod transcripts;
 mod verify;
 
-pub use transcripts::kept;
+pub use transcripts::{kept, open};
 
 use crate::{
 	cli::Negotiate,

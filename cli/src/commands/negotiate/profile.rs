@@ -47,6 +47,10 @@ pub struct Profile {
 	/// How long an offer can be committed, like `10m`.
 	#[serde(default = "ten_minutes")]
 	pub validity: String,
+	/// As the seller: how many agreements there may be in a day, negotiations that are under way included. Any number
+	/// unless given.
+	#[serde(default)]
+	pub per_day: Option<usize>,
 	/// What may be locked without asking the operator, like `50`: the price as the buyer, the bond as the seller.
 	/// Everything unless given.
 	#[serde(default)]

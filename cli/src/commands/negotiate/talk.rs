@@ -59,6 +59,8 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 #[derive(Clone)]
 struct Template {
 	config: Config,
+	/// How many agreements there may be in a day, negotiations that are under way included.
+	per_day: Option<usize>,
 	/// With what it locks what it delivers under a lock.
 	locks: Locks,
 	/// How long it is negotiated, in blocks.
@@ -90,6 +92,10 @@ impl Template {
 impl Policy for Template {
 	/// Only sellers are asked.
 	fn answer(&self, request: &Message, load: &Load) -> Option<Config> {
+		let busy = load.open.saturating_add(load.agreed);
+		if self.per_day.is_some_and(|most| busy >= most) {
+			return None;
+		}
 		match (&request.body, self.config.side) {
 			(Body::Request { plan, .. }, Side::Seller) => {
 				self.of(&request.parties(), load.now, Some(plan))
@@ -145,7 +151,8 @@ impl<'a> Desk<'a> {
 		let store = open(context, &chain, &key.account_id()).await?;
 		let committer = Committer::start(store.clone())?;
 		let locks = Locks::open(store.as_ref(), &committer).await?;
-		let template = Template { span: config.deadline.saturating_sub(now), config, locks };
+		let (span, per_day) = (config.deadline.saturating_sub(now), profile.per_day);
+		let template = Template { config, span, per_day, locks };
 		let transport: Arc<dyn Transport> = match peer {
 			Some((peer, url)) => Arc::new(calling(peer, url)?),
 			None => Arc::new(stating(context, &chain, &key).await?),

@@ -241,7 +241,7 @@ pub fn sequences() -> Vec<Vec<u8>> {
 		// Delivered, sent back, accepted; a part released, the rest ruled on.
 		[
 			begin.clone(),
-			commit(1 + 8),
+			commit(10),
 			step(3, [0, 0, 0, 9, 0, 0]),
 			step(7, [0, 0, 0, 9, 0, 0]),
 			step(3, [0, 0, 0, 9, 0, 0]),
@@ -258,7 +258,7 @@ pub fn sequences() -> Vec<Vec<u8>> {
 		// Under a lock: the last of two by its key.
 		[
 			begin.clone(),
-			commit(1 + 4),
+			commit(4),
 			step(4, [0, 1, 0, 0, 0, 0]),
 			step(3, [0, 0, 0, 9, 0, 0]),
 			wait(99),
@@ -269,7 +269,7 @@ pub fn sequences() -> Vec<Vec<u8>> {
 		// Nobody does anything: not delivered; nobody rules.
 		[
 			begin.clone(),
-			commit(2 + 16),
+			commit(16),
 			step(3, [0, 0, 0, 9, 0, 0]),
 			step(8, [0, 0, 0, 9, 0, 0]),
 			at(WAIT, [231, 0, 0, 0, 0, 0]),
