@@ -3,7 +3,7 @@
 //!
 //! One task, one store, one transport. What is said is on disk before it is sent ([`Desk`]); sending and
 //! submitting happen beside, so that a slow node or a dead counterparty holds up nobody else. A message that
-//! could not be sent is sent again by its machine, a commit that failed leaves an offer that ends by itself.
+//! could not be sent is sent again by its machine, a commit that failed is tried again until the offer ends.
 //!
 //! What is over is looked after as long as the chain may still say otherwise: an agreement for the day in which it can be
 //! undone, a refusal until the refused offer can no longer be committed.
@@ -218,8 +218,8 @@ pub struct Driver {
 	now: BlockNumber,
 	events: broadcast::Sender<Event>,
 	outbox: Outbox,
-	/// What was to be submitted and could not be.
-	failures: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+	/// What was submitted, and how it went.
+	done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
 }
 
 impl Driver {
@@ -238,7 +238,7 @@ impl Driver {
 		let now = chain.finalized().await?.number;
 		let (events, heard) = Events::new(EVENTS);
 		let outbox = Outbox::new(transport.clone());
-		let (seats, over, failures) = (BTreeMap::new(), VecDeque::new(), mpsc::unbounded_channel());
+		let (seats, over, done) = (BTreeMap::new(), VecDeque::new(), mpsc::unbounded_channel());
 		let mut driver = Self {
 			store,
 			committer,
@@ -250,7 +250,7 @@ impl Driver {
 			now,
 			events,
 			outbox,
-			failures,
+			done,
 		};
 		for kept in rows::load_all(driver.store.as_ref()).map_err(DeskError::from)? {
 			if kept.notes.outcome.is_some() && seat::watched_until(&kept, None) < now {
@@ -332,7 +332,7 @@ impl Driver {
 						}
 					},
 					(key, sent) = self.outbox.next() => self.sent(key, sent),
-					Some(failure) = self.failures.1.recv() => self.tell(failure),
+					Some(done) = self.done.1.recv() => self.done(done),
 					_ = looks.tick() => {
 						if let Err(error) = self.look().await {
 							tracing::warn!(%error, "the chain could not be read");
@@ -574,21 +574,26 @@ impl Driver {
 					}
 				},
 				Action::Commit { offer, signature, transcript } => {
+					let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.committing)
+					else {
+						continue;
+					};
+					seat.committing = true;
 					let chain = self.chain.clone();
-					self.submit(key, "committing the offer", async move {
+					self.submit(key, Deed::Commit, async move {
 						chain.commit(*offer, signature, transcript).await
 					});
 				},
 				Action::Withdraw { round } => {
 					let (chain, other) = (self.chain.clone(), parties.of(side.other()).clone());
 					let negotiation = parties.negotiation;
-					self.submit(key, "withdrawing the offer", async move {
+					self.submit(key, Deed::Withdraw, async move {
 						chain.withdraw(other, negotiation, side, round).await
 					});
 				},
 				Action::Supersede { offer, signature, .. } => {
 					let chain = self.chain.clone();
-					self.submit(key, "undoing the agreement", async move {
+					self.submit(key, Deed::Undo, async move {
 						chain.supersede(*offer, signature).await
 					});
 				},
@@ -620,17 +625,45 @@ impl Driver {
 	fn submit(
 		&self,
 		key: NegotiationKey,
-		what: &'static str,
-		done: impl std::future::Future<Output = Result<(), ChainError>> + Send + 'static,
+		deed: Deed,
+		submitted: impl std::future::Future<Output = Result<(), ChainError>> + Send + 'static,
 	) {
-		let failures = self.failures.0.clone();
+		let done = self.done.0.clone();
 		tokio::spawn(async move {
-			if let Err(error) = done.await {
-				// A driver that has ended tells nobody.
-				let _ = failures.send(Event::Failed { key, reason: format!("{what}: {error}") });
-			}
+			let outcome = submitted.await;
+			// A driver that has ended tells nobody.
+			let _ = done.send(Done { key, deed, outcome });
 		});
 	}
+
+	fn done(&mut self, Done { key, deed, outcome }: Done) {
+		if let (Deed::Commit, Some(seat)) = (deed, self.seats.get_mut(&key)) {
+			seat.committing = false;
+		}
+		if let Err(error) = outcome {
+			let what = match deed {
+				Deed::Commit => "committing the offer",
+				Deed::Withdraw => "withdrawing the offer",
+				Deed::Undo => "undoing the agreement",
+			};
+			self.tell(Event::Failed { key, reason: format!("{what}: {error}") });
+		}
+	}
+}
+
+/// What is submitted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Deed {
+	Commit,
+	Withdraw,
+	Undo,
+}
+
+/// What was submitted, and how it went.
+struct Done {
+	key: NegotiationKey,
+	deed: Deed,
+	outcome: Result<(), ChainError>,
 }
 
 /// How the other side's last message has come.

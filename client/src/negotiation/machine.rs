@@ -322,12 +322,21 @@ impl Negotiator {
 			let valid_until = standing.offer.valid_until;
 			return Err(Rejection::TooLate { valid_until });
 		}
-		let (digest, offer) = (standing.digest, standing.offer.clone());
-		let signature = standing.signature.clone();
-		let mut actions = self.say(Body::Accept { offer: digest })?;
-		let transcript = self.transcript.state().head().into();
-		actions.push(Action::Commit { offer: Box::new(offer), signature, transcript });
+		let mut actions = self.say(Body::Accept { offer: standing.digest })?;
+		actions.extend(self.commitment());
 		Ok(actions)
+	}
+
+	/// Commits what this side has accepted, as long as it can be.
+	fn commitment(&self) -> Option<Action> {
+		let accepted = matches!(self.transcript.state().turn(), Turn::Accepted { .. });
+		let standing = self.theirs().filter(|_| accepted)?;
+		let in_time = standing.offer.valid_until >= self.now;
+		in_time.then(|| Action::Commit {
+			offer: Box::new(standing.offer.clone()),
+			signature: standing.signature.clone(),
+			transcript: self.transcript.state().head().into(),
+		})
 	}
 
 	/// Makes an offer.
@@ -440,10 +449,13 @@ impl Negotiator {
 				if until.is_some_and(|until| self.now > until) {
 					return Ok(self.end(Outcome::Expired));
 				}
-				match patient {
-					true => Ok(Vec::new()),
-					false => Ok(self.say_again()),
+				if patient {
+					return Ok(Vec::new());
 				}
+				let mut actions = self.say_again();
+				// It may have failed, or the process may have ended before it.
+				actions.extend(self.commitment());
+				Ok(actions)
 			},
 		}
 	}

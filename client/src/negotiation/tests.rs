@@ -104,6 +104,8 @@ pub struct Chain {
 	pub now: BlockNumber,
 	pub committed: Option<AgreementId>,
 	pub transcript: Option<H256>,
+	/// Whether it takes no commit.
+	pub refuses: bool,
 	bars: [u32; 2],
 	/// What neither side knows yet.
 	facts: Vec<Fact>,
@@ -120,7 +122,7 @@ impl Chain {
 		let signed = crate::keys::verify_agent(offer.signer(), &digest, signature, |_| false);
 		assert!(signed && offer.validate().is_ok(), "what is committed was signed and is valid");
 		let stands = offer.round > *self.bar(offer.by) && self.now <= offer.valid_until;
-		if stands && self.committed.is_none() {
+		if stands && self.committed.is_none() && !self.refuses {
 			self.committed = Some(digest);
 			self.transcript = Some(transcript);
 			self.facts.push(Fact::Committed { agreement: digest });

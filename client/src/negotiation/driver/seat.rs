@@ -19,6 +19,8 @@ pub(super) struct Seat {
 	pub desk: Desk,
 	/// How the other side is answered.
 	pub way: Way,
+	/// Whether a commit is under way.
+	pub committing: bool,
 	/// The last message that whoever listens was told of.
 	pub shown: u32,
 	/// When it was told the other side's delegate keys.
@@ -36,7 +38,8 @@ impl Seat {
 		let watched_until = watched_until(&desk.negotiator().kept(), None);
 		let shown = desk.negotiator().transcript().state().length();
 		let (way, keys_at, told, seen) = (Way::Transport, None, None, 0);
-		Self { desk, way, shown, keys_at, told, seen, watched_until }
+		let committing = false;
+		Self { desk, way, committing, shown, keys_at, told, seen, watched_until }
 	}
 
 	pub fn negotiator(&self) -> &Negotiator {

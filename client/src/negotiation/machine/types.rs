@@ -116,7 +116,8 @@ pub enum Fact {
 pub enum Action {
 	/// Send this to the other side. May be lost: it is sent again until it is answered.
 	Send(Box<Signed>),
-	/// Commit this offer of the other side. If it fails, nothing is agreed: the offer's last block ends it.
+	/// Commit this offer of the other side. Comes again until it is final; if it keeps failing, the offer's last block
+	/// ends it.
 	Commit {
 		/// The offer.
 		offer: Box<Offer>,

@@ -261,9 +261,9 @@ fn silence_should_end_a_negotiation_when_nothing_can_be_committed_any_more() {
 fn what_was_accepted_and_not_committed_should_come_to_nothing() {
 	let cheap = config(Side::Seller, linear(Side::Seller, 900, 900));
 	let (mut world, offer) = offered(buyer(), cheap);
-	world.handle(Side::Buyer, wire(&offer)).unwrap();
 	// The chain does not take it.
-	world.chain = Chain { now: START, ..Chain::default() };
+	world.chain.refuses = true;
+	world.handle(Side::Buyer, wire(&offer)).unwrap();
 	world.run();
 	let until = offer.message.body.quote().unwrap().offer.valid_until;
 	while world.chain.now < until {
@@ -406,6 +406,25 @@ fn whoever_denies_should_know_until_when_its_own_offers_bind() {
 		matches!(outcome, Some(Outcome::Denied { by: Side::Buyer, exposed_until: Some(at), .. }) if at == until),
 		"{outcome:?}"
 	);
+}
+
+#[test]
+fn a_commit_should_be_tried_again_until_the_offer_ends() {
+	// Whoever accepts is killed before its commit is on chain.
+	let eager = config(Side::Buyer, linear(Side::Buyer, 2_000, 2_500));
+	let (mut world, offer) = offered(eager.clone(), seller());
+	let accepted = world.side(Side::Buyer).handle(wire(&offer)).unwrap();
+	let commit = accepted.iter().find(|action| matches!(action, Action::Commit { .. })).unwrap();
+	let kept = world.sides[0].kept();
+	let mut again = Negotiator::restore(eager, kept, START).unwrap();
+	assert_eq!(again.handle(Input::Tick(START + 1)), Ok(Vec::new()));
+	let until = offer.message.body.quote().unwrap().offer.valid_until;
+	for block in [START + again.config().patience, until] {
+		let actions = again.handle(Input::Tick(block)).unwrap();
+		assert_eq!(actions.last(), Some(commit), "{block}");
+	}
+	let over = again.handle(Input::Tick(until + 1)).unwrap();
+	assert_eq!(over, [Action::End(Outcome::Expired)]);
 }
 
 #[test]
