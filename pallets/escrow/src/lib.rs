@@ -430,8 +430,8 @@ pub mod pallet {
 		NotSigner,
 		/// The offer that is shown is no later one by the side that has committed.
 		NotRefused,
-		/// The time in which an agreement can be undone is over, or something has happened in it: a
-		/// delivery, a release, a change, or a deadline that has passed.
+		/// The time in which an agreement can be undone is over, or the signer of its offer has acted on it
+		/// itself, so that it stands by it.
 		TooLateToVoid,
 		/// The URI contains something else than printable ASCII characters. Percent-encode it.
 		MalformedUri,
@@ -643,8 +643,9 @@ pub mod pallet {
 		///
 		/// A counter-offer is a refusal. If the other side has committed an offer although it had signed a
 		/// later one itself, the signer of the committed offer undoes the agreement by showing that one,
-		/// within the constant `VoidWindow` and as long as nothing was delivered, released, changed or
-		/// overdue: all goes back, and the negotiation is over.
+		/// within the constant `VoidWindow` and as long as it has not acted on the agreement itself. What
+		/// the other side did in it changes nothing: what is still there goes back, what was paid stays
+		/// paid, and the negotiation is over. Until then the silence of the signer ends no milestone.
 		///
 		/// ## Errors
 		///

@@ -10,7 +10,7 @@ pub use stoa_primitives::agreement::{
 	State, Sums, WaitsFor,
 };
 use stoa_primitives::{
-	agreement::{AgreementId, Offer, Side, MAX_MILESTONES, MAX_VALIDITY},
+	agreement::{AgreementId, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
 	money::ScheduleId,
 	AccountId, Balance, BlockNumber, H256,
 };
@@ -35,6 +35,9 @@ pub struct Agreement<Ticket> {
 	pub transcript: H256,
 	/// How many times both sides have changed it. Only rises.
 	pub sequence: u32,
+	/// Whether the side that has signed the offer has acted on the agreement. Then it stands by it, and
+	/// cannot undo it any more.
+	pub is_relied_on: bool,
 	/// How far each milestone is.
 	pub milestones: Milestones,
 	/// What is left of the bond.
@@ -52,6 +55,17 @@ pub struct Agreement<Ticket> {
 }
 
 impl<Ticket> Agreement<Ticket> {
+	/// Last block in which the signer of the offer can undo the agreement, if nothing bars it.
+	/// Saturating: at the end of time there is no later block to name.
+	pub(crate) fn undo_until(&self) -> Option<BlockNumber> {
+		(!self.is_relied_on).then(|| self.started.saturating_add(VOID_WINDOW))
+	}
+
+	/// `by` acts on the agreement, or somebody who is no side of it.
+	pub(crate) fn touch(&mut self, by: Option<Side>) {
+		self.is_relied_on |= by == Some(self.offer.by);
+	}
+
 	/// What a milestone still holds: its amount less what was released before its end.
 	pub(crate) fn open(&self, index: usize) -> Balance {
 		match (self.offer.milestones.get(index), self.milestones.get(index)) {

@@ -58,6 +58,7 @@ impl<T: Config> Pallet<T> {
 		let message = consent.to_bytes(&Self::domain());
 		T::Registry::verify(&signer, Scope::Offer, &message, signature)?;
 		*before = deliver_by;
+		agreement.touch(Some(agreement.offer.by));
 		agreement.sequence = agreement.sequence.checked_add(1).ok_or(ArithmeticError::Overflow)?;
 		Self::set(&mut agreement, index, progress)?;
 		let sequence = agreement.sequence;

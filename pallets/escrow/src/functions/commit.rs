@@ -4,7 +4,7 @@ use super::*;
 use frame_support::storage::{with_transaction, TransactionOutcome};
 use stoa_primitives::{
 	agent::Scope,
-	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY, VOID_WINDOW},
+	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY},
 	keys::AgentSignature,
 	traits::{AgentRegistry, Ledger, Settlement, SpendGuard},
 	H256,
@@ -86,6 +86,7 @@ impl<T: Config> Pallet<T> {
 			schedule,
 			transcript,
 			sequence: 0,
+			is_relied_on: false,
 			milestones,
 			bond,
 			sums: Sums::default(),
@@ -206,15 +207,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(side == committed.by, Error::<T>::NotSigner);
 		let refused = counter.by != committed.by && counter.round > committed.round;
 		ensure!(refused, Error::<T>::NotRefused);
-		let now = Self::now();
-		let in_time = now <= agreement.started.saturating_add(VOID_WINDOW);
-		let is_untouched = agreement.sequence == 0
-			&& agreement.milestones.iter().all(|progress| {
-				let waits =
-					matches!(progress.state, State::Funded { deliver_by } if now <= deliver_by);
-				waits && progress.released == 0
-			});
-		ensure!(in_time && is_untouched, Error::<T>::TooLateToVoid);
+		let in_time = agreement.undo_until().is_some_and(|last| Self::now() <= last);
+		ensure!(in_time, Error::<T>::TooLateToVoid);
 		Ok(())
 	}
 }

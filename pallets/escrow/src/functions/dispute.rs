@@ -46,6 +46,7 @@ impl<T: Config> Pallet<T> {
 		Self::count(offer, |counters| counters.disputes = counters.disputes.saturating_add(1));
 		agreement.disputes = agreement.disputes.saturating_add(1);
 		progress.state = State::Disputed { by: side, opened };
+		agreement.touch(Some(side));
 		Self::set(&mut agreement, index, progress)?;
 		Self::deposit_event(Event::Disputed { id, milestone, by: side, evidence, fee, ends });
 		if ends.is_none() {

@@ -215,18 +215,25 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Whether a milestone's time is over, see [`Deadlines`].
-	fn is_due(offer: &Offer, state: State, now: BlockNumber) -> bool {
-		Self::last_block(offer, state).is_some_and(|last| last < now)
+	fn is_due(agreement: &AgreementOf<T>, state: State, now: BlockNumber) -> bool {
+		Self::last_block(agreement, state).is_some_and(|last| last < now)
 	}
 
-	/// The last block in which whoever a milestone waits for can act.
-	fn last_block(offer: &Offer, state: State) -> Option<BlockNumber> {
-		match state {
-			State::Funded { deliver_by } | State::Reworking { deliver_by } => Some(deliver_by),
-			State::Delivered { review_until } => Some(review_until),
-			State::Disputed { opened, .. } => Some(Self::dispute_ends(offer, opened)),
-			State::Ended(_) => None,
-		}
+	/// The last block before the silence of whoever a milestone waits for ends it.
+	///
+	/// The silence of who can still undo the agreement ends nothing: it need not know that there is one.
+	fn last_block(agreement: &AgreementOf<T>, state: State) -> Option<BlockNumber> {
+		let (last, waits_for) = match state {
+			State::Funded { deliver_by } | State::Reworking { deliver_by } => {
+				(deliver_by, Some(Side::Seller))
+			},
+			State::Delivered { review_until } => (review_until, Some(Side::Buyer)),
+			State::Disputed { opened, .. } => (Self::dispute_ends(&agreement.offer, opened), None),
+			State::Ended(_) => return None,
+		};
+		let undo_until = agreement.undo_until();
+		let undo_until = undo_until.filter(|_| waits_for == Some(agreement.offer.by));
+		Some(last.max(undo_until.unwrap_or(last)))
 	}
 
 	pub(crate) fn do_poke(id: AgreementId) -> DispatchResultWithPostInfo {
@@ -237,7 +244,7 @@ impl<T: Config> Pallet<T> {
 			let Some(state) = agreement.milestones.get(index).map(|progress| progress.state) else {
 				continue;
 			};
-			if !Self::is_due(&agreement.offer, state, now) {
+			if !Self::is_due(&agreement, state, now) {
 				continue;
 			}
 			match state {
@@ -262,7 +269,7 @@ impl<T: Config> Pallet<T> {
 			.running()
 			.filter_map(|index| {
 				let state = agreement.milestones.get(index)?.state;
-				let from = Self::last_block(offer, state)?.saturating_add(1);
+				let from = Self::last_block(agreement, state)?.saturating_add(1);
 				let milestone = u32::try_from(index).ok()?;
 				let open = agreement.open(index);
 				let penalty = offer.milestones.get(index)?.penalty;

@@ -174,7 +174,7 @@ fn e11_both_sides_should_leave_when_the_registry_knows_them_no_more() {
 		}
 		assert_ok!(Escrow::accept(signed(BUYER), ids[0], 0));
 		assert_ok!(dispute(BUYER, ids[1], 0));
-		wait(60);
+		run_to(2 + VOID_WINDOW);
 		for id in &ids[1..] {
 			assert_ok!(poke(*id));
 		}

@@ -213,7 +213,7 @@ fn a_quote_should_say_what_a_commit_does_and_change_nothing() {
 		let quote = Escrow::quote(offer.clone()).unwrap();
 		assert_eq!(root(), before);
 		let id = commit(&offer);
-		assert_eq!(quote, Quote { id, total: 200, bond: 30, schedule: 0, ends: 52 });
+		assert_eq!(quote, Quote { id, total: 200, bond: 30, schedule: 0, ends: 2 + VOID_WINDOW });
 		assert_eq!(Escrow::deadlines(id).unwrap().ends, quote.ends);
 		let refusal = Escrow::quote(offer).unwrap_err();
 		assert_eq!(refusal, Error::<Test>::NegotiationConcluded.into());

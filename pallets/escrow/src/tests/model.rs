@@ -75,6 +75,8 @@ struct Deal {
 	started: BlockNumber,
 	schedule: u32,
 	sequence: u32,
+	/// Whether the offer's signer has acted.
+	relied: bool,
 	steps: Vec<Progress>,
 	bond: Balance,
 	sums: Sums,
@@ -97,9 +99,20 @@ impl Deal {
 
 	/// The first block in which nobody needs to be waited for any more.
 	fn due(&self, at: usize) -> BlockNumber {
+		// For a signer who can still undo the agreement, a day at least.
+		let day = |side| {
+			let can_undo = self.offer.by == side && !self.relied;
+			if can_undo {
+				self.started + 43_200
+			} else {
+				0
+			}
+		};
 		1 + match self.steps[at].state {
-			State::Funded { deliver_by } | State::Reworking { deliver_by } => deliver_by,
-			State::Delivered { review_until } => review_until,
+			State::Funded { deliver_by } | State::Reworking { deliver_by } => {
+				deliver_by.max(day(Side::Seller))
+			},
+			State::Delivered { review_until } => review_until.max(day(Side::Buyer)),
 			State::Disputed { opened, .. } => {
 				opened + self.offer.panel.turn * self.offer.panel.arbiters.len() as u32
 			},

@@ -94,6 +94,7 @@ impl Model {
 			started: now,
 			schedule: self.schedule,
 			sequence: 0,
+			relied: false,
 			steps: steps.collect(),
 			bond: offer.bond,
 			sums: Sums::default(),
@@ -160,11 +161,7 @@ impl Model {
 			if offer.by == deal.offer.by || offer.round <= deal.offer.round {
 				return is(Error::NotRefused);
 			}
-			let untouched = deal.steps.iter().all(|step| {
-				matches!(step.state, State::Funded { deliver_by } if deliver_by >= now)
-					&& step.released == 0
-			});
-			if !untouched || deal.sequence > 0 || now > deal.started + 43_200 {
+			if deal.relied || now > deal.started + 43_200 {
 				return is(Error::TooLateToVoid);
 			}
 			if signer != offer.signer() {
@@ -239,6 +236,7 @@ impl Model {
 		let review_until = now + terms.review;
 		deal.steps[at].state = State::Delivered { review_until };
 		deal.steps[at].delivery = Some(key.unwrap_or([1; 32]));
+		deal.relied |= deal.offer.by == Side::Seller;
 		self.events.push(match key {
 			Some(key) => Event::Revealed { id, milestone, key, review_until },
 			None => Event::Delivered { id, milestone, evidence: evidence(1), review_until },
@@ -254,6 +252,7 @@ impl Model {
 		if !matches!(deal.steps[milestone as usize].state, State::Delivered { .. }) {
 			return is(Error::NotDelivered);
 		}
+		deal.relied |= deal.offer.by == Side::Buyer;
 		self.release_rest(id, milestone as usize)
 	}
 
@@ -273,6 +272,7 @@ impl Model {
 		if amount > open {
 			return is(Error::AboveOpen);
 		}
+		deal.relied |= deal.offer.by == Side::Buyer;
 		if amount == open {
 			return self.release_rest(id, at);
 		}
@@ -304,6 +304,7 @@ impl Model {
 		deal.steps[at].changes += 1;
 		let (left, deliver_by) = (terms.changes - deal.steps[at].changes, now + terms.rework);
 		deal.steps[at].state = State::Reworking { deliver_by };
+		deal.relied |= deal.offer.by == Side::Buyer;
 		let evidence = evidence(2);
 		self.events.push(Event::ChangesRequested { id, milestone, evidence, deliver_by, left });
 		Ok(())
@@ -339,6 +340,7 @@ impl Model {
 		self.count(&deal.offer, |counters| counters.disputes += 1);
 		let row = self.deals.get_mut(&id).unwrap();
 		row.disputes += 1;
+		row.relied |= row.offer.by == side;
 		row.steps[at].state = State::Disputed { by: side, opened: now };
 		let turns = deal.offer.panel.arbiters.len() as u32;
 		let ends = (turns > 0).then_some(now + turns * 10);
@@ -494,6 +496,7 @@ impl Model {
 			return Err(DispatchError::BadOrigin);
 		}
 		*before = deliver_by;
+		deal.relied = true;
 		deal.sequence += 1;
 		let sequence = deal.sequence;
 		self.events.push(Event::Extended { id, milestone, deliver_by, sequence });
