@@ -179,6 +179,11 @@ impl Deal {
 		self
 	}
 
+	/// What a consent must name.
+	fn sequence<T: Config>(&self) -> u32 {
+		Agreements::<T>::get(self.id::<T>()).expect("it runs").sequence
+	}
+
 	/// The place of the last milestone.
 	fn last(&self) -> u32 {
 		self.offer.milestones.len() as u32 - 1
@@ -372,8 +377,8 @@ mod benchmarks {
 		let consent = CancelConsent {
 			agreement: deal.id::<T>(),
 			seller: AMOUNT,
-			sequence: 0,
-			expires: u32::MAX,
+			sequence: deal.sequence::<T>(),
+			expires: Escrow::<T>::now() + MAX_CONSENT_AGE,
 		};
 		let signature = deal.seller.sign(&consent.to_bytes(&Escrow::<T>::domain()));
 
@@ -390,8 +395,8 @@ mod benchmarks {
 			agreement: deal.id::<T>(),
 			milestone: deal.last(),
 			deliver_by: MAX_DURATION,
-			sequence: 0,
-			expires: u32::MAX,
+			sequence: deal.sequence::<T>(),
+			expires: Escrow::<T>::now() + MAX_CONSENT_AGE,
 		};
 		let signature = deal.seller.sign(&consent.to_bytes(&Escrow::<T>::domain()));
 

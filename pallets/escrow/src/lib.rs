@@ -467,7 +467,7 @@ pub mod pallet {
 		NotInTheSeat,
 		/// Nothing is due. Wait for the block that the view function `deadlines` names.
 		NothingDue,
-		/// The consent is not for the next change of this agreement. Ask for one with the sequence that the
+		/// The agreement has changed since the consent was signed. Ask for one with the sequence that the
 		/// view function `agreement` returns.
 		SequenceNotNext,
 		/// The last block of the consent has passed. Ask for a fresh one.
@@ -480,6 +480,9 @@ pub mod pallet {
 		/// The negotiation may not be forgotten yet. Wait for the block after the one that the view
 		/// function `standing` returns.
 		StillNeeded,
+		/// The last block of the consent is further ahead than the constant `MaxConsentAge`. Ask for one
+		/// that ends sooner.
+		ConsentTooLong,
 	}
 
 	#[pallet::extra_constants]
@@ -536,6 +539,12 @@ pub mod pallet {
 		#[pallet::constant_name(RecordPeriod)]
 		fn record_period() -> BlockNumber {
 			RECORD_PERIOD
+		}
+
+		/// How far ahead the last block of a consent can be, in blocks.
+		#[pallet::constant_name(MaxConsentAge)]
+		fn max_consent_age() -> BlockNumber {
+			MAX_CONSENT_AGE
 		}
 	}
 
@@ -924,12 +933,13 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// The seller is settled what the consent says of all that milestones still hold, the rest goes back
-		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up.
+		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up. A consent is
+		/// about the agreement as it is: any delivery, release, request, dispute, ruling or poke ends it.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::UnknownAgreement`], [`Error::NotParty`], [`Error::SequenceNotNext`],
-		///   [`Error::ConsentExpired`], [`Error::AboveOpen`]: see there.
+		///   [`Error::ConsentExpired`], [`Error::ConsentTooLong`], [`Error::AboveOpen`]: see there.
 		/// - What the registry says of the signature.
 		///
 		/// ## Events
@@ -959,8 +969,9 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// - [`Error::UnknownAgreement`], [`Error::NotParty`], [`Error::SequenceNotNext`],
-		///   [`Error::ConsentExpired`], [`Error::UnknownMilestone`], [`Error::MilestoneEnded`],
-		///   [`Error::AlreadyDelivered`], [`Error::ExtensionOutOfBounds`]: see there.
+		///   [`Error::ConsentExpired`], [`Error::ConsentTooLong`], [`Error::UnknownMilestone`],
+		///   [`Error::MilestoneEnded`], [`Error::AlreadyDelivered`], [`Error::ExtensionOutOfBounds`]: see
+		///   there.
 		/// - What the registry says of the signature.
 		///
 		/// ## Events

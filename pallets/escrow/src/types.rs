@@ -12,12 +12,15 @@ pub use stoa_primitives::agreement::{
 use stoa_primitives::{
 	agreement::{AgreementId, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
 	money::ScheduleId,
-	AccountId, Balance, BlockNumber, H256,
+	AccountId, Balance, BlockNumber, DAYS, H256,
 };
 
 /// How long what is left of an agreement is kept after its end: 30 days. No shorter than
 /// [`MAX_VALIDITY`], so that no offer of its negotiation can be committed when it is gone.
 pub const RECORD_PERIOD: BlockNumber = MAX_VALIDITY;
+
+/// How far ahead the last block of a consent can be: one day. What a side would agree to, it agrees to now.
+pub const MAX_CONSENT_AGE: BlockNumber = DAYS;
 
 /// One for each milestone of an offer.
 pub type Milestones = BoundedVec<Progress, ConstU32<MAX_MILESTONES>>;
@@ -33,7 +36,8 @@ pub struct Agreement<Ticket> {
 	pub schedule: ScheduleId,
 	/// The last hash of the chain of messages by which it was negotiated, as its committer says.
 	pub transcript: H256,
-	/// How many times both sides have changed it. Only rises.
+	/// How many times anybody has changed it. Only rises. A consent names it, so that it is about what
+	/// its signer knew.
 	pub sequence: u32,
 	/// Whether the side that has signed the offer has acted on the agreement. Then it stands by it, and
 	/// cannot undo it any more.
@@ -61,8 +65,10 @@ impl<Ticket> Agreement<Ticket> {
 		(!self.is_relied_on).then(|| self.started.saturating_add(VOID_WINDOW))
 	}
 
-	/// `by` acts on the agreement, or somebody who is no side of it.
+	/// `by` changes the agreement, or somebody who is no side of it.
 	pub(crate) fn touch(&mut self, by: Option<Side>) {
+		// Saturating: there are not so many blocks, and no end of an agreement may fail because of it.
+		self.sequence = self.sequence.saturating_add(1);
 		self.is_relied_on |= by == Some(self.offer.by);
 	}
 

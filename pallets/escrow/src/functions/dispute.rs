@@ -104,6 +104,7 @@ impl<T: Config> Pallet<T> {
 			costs_of_seller: division.costs_of_seller,
 			evidence,
 		});
+		agreement.touch(None);
 		if share < Permill::from_percent(50) {
 			Self::note_breach(&mut agreement);
 		}

@@ -258,6 +258,7 @@ impl<T: Config> Pallet<T> {
 			done = done.saturating_add(1);
 		}
 		ensure!(done > 0, Error::<T>::NothingDue);
+		agreement.touch(None);
 		Self::store(id, agreement)?;
 		Ok(Some(T::WeightInfo::poke(done)).into())
 	}

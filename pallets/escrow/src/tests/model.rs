@@ -93,6 +93,12 @@ impl Deal {
 		}
 	}
 
+	/// Somebody changes it.
+	fn touch(&mut self, by: Option<Side>) {
+		self.sequence += 1;
+		self.relied |= by == Some(self.offer.by);
+	}
+
 	fn running(&self) -> Vec<usize> {
 		(0..self.steps.len()).filter(|at| !self.steps[*at].state.is_ended()).collect()
 	}
@@ -229,6 +235,11 @@ impl Model {
 			_ if running.is_empty() => NOWHERE,
 			_ => *running[index % running.len()],
 		}
+	}
+
+	/// The number of an agreement as it was before so many changes.
+	fn sequence(&self, id: AgreementId, behind: u32) -> u32 {
+		self.deals.get(&id).map_or(0, |deal| deal.sequence.saturating_sub(behind))
 	}
 
 	/// `by`, or a party of the agreement.

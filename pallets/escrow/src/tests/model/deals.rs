@@ -236,7 +236,7 @@ impl Model {
 		let review_until = now + terms.review;
 		deal.steps[at].state = State::Delivered { review_until };
 		deal.steps[at].delivery = Some(key.unwrap_or([1; 32]));
-		deal.relied |= deal.offer.by == Side::Seller;
+		deal.touch(Some(Side::Seller));
 		self.events.push(match key {
 			Some(key) => Event::Revealed { id, milestone, key, review_until },
 			None => Event::Delivered { id, milestone, evidence: evidence(1), review_until },
@@ -252,7 +252,7 @@ impl Model {
 		if !matches!(deal.steps[milestone as usize].state, State::Delivered { .. }) {
 			return is(Error::NotDelivered);
 		}
-		deal.relied |= deal.offer.by == Side::Buyer;
+		deal.touch(Some(Side::Buyer));
 		self.release_rest(id, milestone as usize)
 	}
 
@@ -272,7 +272,7 @@ impl Model {
 		if amount > open {
 			return is(Error::AboveOpen);
 		}
-		deal.relied |= deal.offer.by == Side::Buyer;
+		deal.touch(Some(Side::Buyer));
 		if amount == open {
 			return self.release_rest(id, at);
 		}
@@ -304,7 +304,7 @@ impl Model {
 		deal.steps[at].changes += 1;
 		let (left, deliver_by) = (terms.changes - deal.steps[at].changes, now + terms.rework);
 		deal.steps[at].state = State::Reworking { deliver_by };
-		deal.relied |= deal.offer.by == Side::Buyer;
+		deal.touch(Some(Side::Buyer));
 		let evidence = evidence(2);
 		self.events.push(Event::ChangesRequested { id, milestone, evidence, deliver_by, left });
 		Ok(())
@@ -340,7 +340,7 @@ impl Model {
 		self.count(&deal.offer, |counters| counters.disputes += 1);
 		let row = self.deals.get_mut(&id).unwrap();
 		row.disputes += 1;
-		row.relied |= row.offer.by == side;
+		row.touch(Some(side));
 		row.steps[at].state = State::Disputed { by: side, opened: now };
 		let turns = deal.offer.panel.arbiters.len() as u32;
 		let ends = (turns > 0).then_some(now + turns * 10);
@@ -412,6 +412,7 @@ impl Model {
 			costs_of_seller,
 			evidence,
 		});
+		self.deals.get_mut(&id).unwrap().touch(None);
 		if share < 500_000 {
 			self.breach(id);
 		}
@@ -426,6 +427,7 @@ impl Model {
 		if due.is_empty() {
 			return is(Error::NothingDue);
 		}
+		self.deals.get_mut(&id).unwrap().touch(None);
 		for at in due {
 			match deal.steps[at].state {
 				State::Delivered { .. } => self.release_rest(id, at)?,
@@ -456,6 +458,9 @@ impl Model {
 		}
 		if self.now > expires {
 			return is(Error::ConsentExpired);
+		}
+		if expires > self.now + 43_200 {
+			return is(Error::ConsentTooLong);
 		}
 		Ok(())
 	}
@@ -496,8 +501,7 @@ impl Model {
 			return Err(DispatchError::BadOrigin);
 		}
 		*before = deliver_by;
-		deal.relied = true;
-		deal.sequence += 1;
+		deal.touch(Some(deal.offer.by));
 		let sequence = deal.sequence;
 		self.events.push(Event::Extended { id, milestone, deliver_by, sequence });
 		Ok(())

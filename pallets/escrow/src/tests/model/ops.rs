@@ -82,8 +82,10 @@ pub enum Op {
 		by: usize,
 		deal: usize,
 		seller: Balance,
-		sequence: u32,
-		expires: i8,
+		/// How many changes of the agreement it does not know of.
+		behind: u32,
+		/// From now.
+		expires: i32,
 		good: bool,
 	},
 	Extend {
@@ -91,7 +93,7 @@ pub enum Op {
 		deal: usize,
 		milestone: u32,
 		deliver_by: i8,
-		sequence: u32,
+		behind: u32,
 		good: bool,
 	},
 	Forget {
@@ -156,6 +158,8 @@ pub fn op() -> impl Strategy<Value = Op> {
 	let by = || prop::option::weighted(0.15, 0..EVERYONE.len());
 	let good = || prop::bool::weighted(0.9);
 	let at = || (0..12usize, 0..4u32);
+	let behind = || prop_oneof![4 => Just(0u32), 1 => Just(1)];
+	let expires = prop_oneof![8 => -1..5i32, 1 => Just(43_200), 1 => Just(43_201)];
 	let waits = prop_oneof![4 => 1..12u32, 2 => 10..60u32, 1 => Just(RECORD_PERIOD)];
 	prop_oneof![
 		9 => (by(), draft(), by()).prop_map(|(by, draft, signer)| Op::Commit { by, draft, signer }),
@@ -181,14 +185,14 @@ pub fn op() -> impl Strategy<Value = Op> {
 			|(by, (deal, milestone), share)| Op::Rule { by, deal, milestone, share }
 		),
 		4 => (0..12usize).prop_map(|deal| Op::Poke { deal }),
-		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, 0..2u32, -1..5i8, good()).prop_map(
-			|(by, deal, seller, sequence, expires, good)| {
-				Op::Cancel { by, deal, seller, sequence, expires, good }
+		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, behind(), expires, good()).prop_map(
+			|(by, deal, seller, behind, expires, good)| {
+				Op::Cancel { by, deal, seller, behind, expires, good }
 			}
 		),
-		2 => (0..EVERYONE.len(), at(), -5..90i8, 0..2u32, good()).prop_map(
-			|(by, (deal, milestone), deliver_by, sequence, good)| {
-				Op::Extend { by, deal, milestone, deliver_by, sequence, good }
+		2 => (0..EVERYONE.len(), at(), -5..90i8, behind(), good()).prop_map(
+			|(by, (deal, milestone), deliver_by, behind, good)| {
+				Op::Extend { by, deal, milestone, deliver_by, behind, good }
 			}
 		),
 		2 => (0..12usize).prop_map(|negotiation| Op::Forget { negotiation }),

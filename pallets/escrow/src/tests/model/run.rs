@@ -115,10 +115,11 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 			let id = model.id(deal);
 			(model.poke(id), poke(id))
 		},
-		Op::Cancel { by, deal, seller, sequence, expires, good } => {
+		Op::Cancel { by, deal, seller, behind, expires, good } => {
 			let id = model.id(deal);
+			let sequence = model.sequence(id, behind);
 			let by = by_party(model, by, id);
-			let expires = model.now.saturating_add_signed(expires.into());
+			let expires = model.now.saturating_add_signed(expires);
 			let consent = CancelConsent { agreement: id, seller, sequence, expires };
 			let signature = other_seal(model, &by, id, &consent.to_bytes(&domain()), good);
 			let expected = model
@@ -126,8 +127,9 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 				.and_then(|()| model.cancel(id, seller, good));
 			(expected, Escrow::cancel(signed(by), consent, signature))
 		},
-		Op::Extend { by, deal, milestone, deliver_by, sequence, good } => {
+		Op::Extend { by, deal, milestone, deliver_by, behind, good } => {
 			let id = model.id(deal);
+			let sequence = model.sequence(id, behind);
 			let by = by_party(model, by, id);
 			let deliver_by = model.now.saturating_add_signed(deliver_by.into());
 			let expires = model.now;
