@@ -23,10 +23,13 @@ pub trait AgentRegistry {
 	/// Who answers for `who`; `None` for an account that is not a registered agent.
 	fn operator_of(who: &AccountId) -> Option<AccountId>;
 
-	/// Whether one operator answers for both. An account that is no agent answers for itself.
-	fn same_operator(a: &AccountId, b: &AccountId) -> bool {
+	/// Whether the two are not independent: they are the same, one operates the other, or one operator
+	/// answers for both. An account that is no agent answers for itself. Who operates an operator is not
+	/// asked.
+	fn related(a: &AccountId, b: &AccountId) -> bool {
 		let of = |who: &AccountId| Self::operator_of(who).unwrap_or_else(|| who.clone());
-		of(a) == of(b)
+		let (of_a, of_b) = (of(a), of(b));
+		[a, &of_a].iter().any(|who| *who == b || **who == of_b)
 	}
 
 	/// Fails, with the reason, unless `signature` over `payload` binds `who`: by its account key, raw

@@ -407,9 +407,10 @@ pub mod pallet {
 		NegotiationConcluded,
 		/// As much is known already.
 		NothingNew,
-		/// One operator answers for both sides.
+		/// One operator answers for both sides, or one side operates the other.
 		SameOperator,
-		/// An arbiter shares its operator with a party or with another arbiter. Name others.
+		/// An arbiter shares its operator with a party or with another arbiter, or operates it, or is operated
+		/// by it. Name others.
 		ArbiterNotIndependent,
 		/// The buyer has fewer credits than the milestones are worth. Deposit more.
 		BuyerCannotPay,

@@ -38,7 +38,7 @@ impl<T: Config> Pallet<T> {
 		let Offer { buyer, seller, asset, bond, .. } = &offer;
 		let (asset, bond) = (asset.clone(), *bond);
 		T::Registry::ensure_active(seller)?;
-		ensure!(!T::Registry::same_operator(buyer, seller), Error::<T>::SameOperator);
+		ensure!(!T::Registry::related(buyer, seller), Error::<T>::SameOperator);
 		T::Arbitration::ensure_panel(&offer.panel, buyer, seller)?;
 		if let Some(signature) = signature {
 			Self::ensure_signed_by_party(&offer, signature)?;

@@ -114,6 +114,14 @@ fn e7_nobody_should_deal_with_itself_or_judge_its_own_case() {
 		refused!(try_commit(&judged), ArbiterNotIndependent);
 		set_free(&OPERATOR, &USD, 0);
 	});
+	build_and_execute(|| {
+		// An agent that has an operator is the operator of an arbiter, or of the seller.
+		let buys = Offer { buyer: AGENT, ..offer() };
+		set_operator(&SECOND, &AGENT);
+		refused!(try_commit(&buys), ArbiterNotIndependent);
+		set_operator(&SELLER, &AGENT);
+		refused!(try_commit(&Offer { panel: panel(0), ..buys }), SameOperator);
+	});
 }
 
 #[test]

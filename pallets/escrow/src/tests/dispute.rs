@@ -128,6 +128,7 @@ fn an_arbiter_that_is_no_longer_independent_should_lose_its_turn() {
 		assert_ok!(dispute(BUYER, id, 0));
 		for party in [BUYER, SELLER] {
 			set_operator(&FIRST, &party);
+			assert_eq!(Escrow::seat(id, 0), None);
 			refused!(rule(FIRST, id, 0, 50), NotInTheSeat);
 			refused!(rule(SECOND, id, 0, 50), NotInTheSeat);
 		}
@@ -136,6 +137,24 @@ fn an_arbiter_that_is_no_longer_independent_should_lose_its_turn() {
 		refused!(rule(FIRST, id, 0, 50), NotInTheSeat);
 		run_to(12);
 		assert_ok!(rule(SECOND, id, 0, 50));
+	});
+}
+
+#[test]
+fn one_operator_should_not_have_two_turns() {
+	build_and_execute(|| {
+		let id = delivered(panel(3));
+		assert_ok!(dispute(BUYER, id, 0));
+		// The second one comes under the first, and later the third one.
+		set_operator(&SECOND, &FIRST);
+		for (block, seat) in [(11, Some(FIRST)), (12, None), (22, Some(THIRD))] {
+			run_to(block);
+			assert_eq!(Escrow::seat(id, 0), seat, "{block}");
+		}
+		set_operator(&THIRD, &FIRST);
+		refused!(rule(THIRD, id, 0, 50), NotInTheSeat);
+		set_operator(&THIRD, &THIRD);
+		assert_ok!(rule(THIRD, id, 0, 50));
 	});
 }
 

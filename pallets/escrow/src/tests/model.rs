@@ -227,6 +227,12 @@ impl Model {
 		}
 	}
 
+	/// One is the other or its operator, or they have the same.
+	fn related(&self, a: &AccountId, b: &AccountId) -> bool {
+		let of = |who: &AccountId| BTreeSet::from([who.clone(), self.operator(who)]);
+		!of(a).is_disjoint(&of(b))
+	}
+
 	/// One of the agreements that run, mostly; else one that has ended, or none.
 	fn id(&self, index: usize) -> AgreementId {
 		let running: Vec<_> = self.deals.keys().collect();

@@ -37,14 +37,15 @@ impl Model {
 		if !self.is_active(&seller) {
 			return Err(DispatchError::Other("inactive"));
 		}
-		if self.operator(&buyer) == self.operator(&seller) {
+		if self.related(&buyer, &seller) {
 			return is(Error::SameOperator);
 		}
-		for arbiter in &offer.panel.arbiters {
+		for (at, arbiter) in offer.panel.arbiters.iter().enumerate() {
 			if !self.is_active(arbiter) {
 				return Err(DispatchError::Other("inactive"));
 			}
-			if [&buyer, &seller].map(|who| self.operator(who)).contains(&self.operator(arbiter)) {
+			let mut others = offer.panel.arbiters[..at].iter().chain([&buyer, &seller]);
+			if others.any(|other| self.related(arbiter, other)) {
 				return is(Error::ArbiterNotIndependent);
 			}
 		}
@@ -365,9 +366,11 @@ impl Model {
 		};
 		// Ten blocks each, after the block of the dispute, which is the first one's as well.
 		let turn = (0..3).find(|turn| self.now <= opened + (turn + 1) * 10)?;
-		let arbiter = deal.offer.panel.arbiters.get(turn as usize)?;
-		let parties = [&deal.offer.buyer, &deal.offer.seller].map(|who| self.operator(who));
-		let may = self.is_active(arbiter) && !parties.contains(&self.operator(arbiter));
+		let arbiters = &deal.offer.panel.arbiters;
+		let arbiter = arbiters.get(turn as usize)?;
+		let parties = [&deal.offer.buyer, &deal.offer.seller];
+		let mut others = arbiters[..turn as usize].iter().chain(parties);
+		let may = self.is_active(arbiter) && !others.any(|other| self.related(arbiter, other));
 		may.then(|| arbiter.clone())
 	}
 

@@ -198,7 +198,7 @@ pub fn op() -> impl Strategy<Value = Op> {
 		2 => (0..12usize).prop_map(|negotiation| Op::Forget { negotiation }),
 		1 => (0..AGENTS.len(), prop::bool::weighted(0.3))
 			.prop_map(|(who, inactive)| Op::SetInactive { who, inactive }),
-		1 => (0..3usize).prop_map(|to| Op::SetOperator { to }),
+		1 => (0..5usize).prop_map(|to| Op::SetOperator { to }),
 		1 => (0..2u32).prop_map(|to| Op::SetSchedule { to }),
 		1 => (0..EVERYONE.len(), prop::sample::select(vec![20u128, 120, 1_000, 1_000]))
 			.prop_map(|(who, amount)| Op::SetNative { who, amount }),

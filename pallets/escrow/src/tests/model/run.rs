@@ -180,7 +180,7 @@ fn outside(model: &mut Model, op: Op) {
 			}
 		},
 		Op::SetOperator { to } => {
-			let to = [FIRST, BUYER, SELLER][to].clone();
+			let to = [FIRST, BUYER, SELLER, SECOND, AGENT][to].clone();
 			set_operator(&FIRST, &to);
 			model.operator = Some(to);
 		},
