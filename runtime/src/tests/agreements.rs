@@ -225,11 +225,11 @@ fn proxies_for_agents_should_lock_no_bond() {
 }
 
 #[test]
-fn one_key_should_serve_a_barter() {
+fn a_barter_should_take_two_keys() {
 	run(|| {
 		let (buyer, seller, _) = parties();
-		let key = [9; 32];
-		let locked = |buyer: &Person, seller: &Person, deliver_within| {
+		let keys = [[9; 32], [10; 32]];
+		let locked = |buyer: &Person, seller: &Person, key, deliver_within| {
 			let mut offer = offer(buyer, seller);
 			let milestone = &mut offer.milestones[0];
 			milestone.lock = Some(lock_of(&key));
@@ -237,16 +237,22 @@ fn one_key_should_serve_a_barter() {
 			(milestone.amount, milestone.deliver_within) = (DOLLAR / 20, deliver_within);
 			commit(&offer)
 		};
-		let there = locked(&buyer, &seller, 50);
-		let back = locked(&seller, &buyer, 100);
+		let there = locked(&buyer, &seller, keys[0], 50);
+		let back = locked(&seller, &buyer, keys[1], 100);
 		take_events();
-		ok(seller.origin(), Call::reveal { id: there, milestone: 0, key });
+		ok(seller.origin(), Call::reveal { id: there, milestone: 0, key: keys[0] });
 		let revealed = take_events().into_iter().find_map(|event| match event {
 			RuntimeEvent::Escrow(Event::Revealed { key, .. }) => Some(key),
 			_ => None,
 		});
+		// What the first one has put on the chain pays for nothing of the second one's.
 		let key = revealed.expect("the chain has seen it");
-		ok(buyer.origin(), Call::reveal { id: back, milestone: 0, key });
+		refused(
+			buyer.origin(),
+			Call::reveal { id: back, milestone: 0, key },
+			Error::<Runtime>::WrongKey,
+		);
+		ok(buyer.origin(), Call::reveal { id: back, milestone: 0, key: keys[1] });
 		let share = DOLLAR / 20 * 85 / 100;
 		assert_eq!(buyer.credits(&DUSD), DOLLAR - DOLLAR / 20 + share);
 		assert_eq!(seller.credits(&DUSD), DOLLAR / 10 - DOLLAR / 20 + share);
