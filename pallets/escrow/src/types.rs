@@ -4,13 +4,13 @@ use crate::Config;
 use codec::{Decode, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
-use sp_runtime::{PerThing, Permill};
+use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, PerThing, Permill, Rounding};
 pub use stoa_primitives::agreement::{
 	AgreementView, Deadline, Deadlines, EndReason, Ending, Outcome, Progress, Quote, StandingView,
 	State, Sums, WaitsFor,
 };
 use stoa_primitives::{
-	agreement::{AgreementId, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
+	agreement::{AgreementId, Milestone, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
 	money::ScheduleId,
 	AccountId, Balance, BlockNumber, DAYS, H256,
 };
@@ -93,6 +93,19 @@ impl<Ticket> Agreement<Ticket> {
 	pub(crate) fn open_total(&self) -> Balance {
 		// Saturating: together they are no more than the offer's total, which is a number.
 		self.running().fold(0, |sum, index| sum.saturating_add(self.open(index)))
+	}
+
+	/// What a ruling can take of a milestone's penalty: the part of it that belongs to what is still open.
+	///
+	/// Rounded down, to the seller: parts of a milestone then cost no more than the whole.
+	pub(crate) fn penalty_at_stake(&self, index: usize) -> Balance {
+		let Some(Milestone { amount, penalty, .. }) = self.offer.milestones.get(index) else {
+			return 0;
+		};
+		let open = self.open(index);
+		// It fits: no more is open than the amount, which is not zero.
+		multiply_by_rational_with_rounding(*penalty, open, *amount, Rounding::Down)
+			.unwrap_or_default()
 	}
 
 	/// What the bond must still cover: the penalties of the milestones that have not ended.
@@ -201,8 +214,8 @@ impl Division {
 		Self { to_seller, to_buyer: open.saturating_sub(to_seller), ..Self::default() }
 	}
 
-	/// A ruling that gives `share` of `open` to the seller. `spare` is what of the bond is not reserved
-	/// for other milestones, `penalty` included; `fee` was put up by `by`.
+	/// A ruling that gives `share` of `open` to the seller. `penalty` is what of it is at stake, `spare` what of
+	/// the bond is not reserved for other milestones, `penalty` included; `fee` was put up by `by`.
 	pub(crate) fn ruling(
 		open: Balance,
 		share: Permill,

@@ -89,7 +89,7 @@ impl<T: Config> Pallet<T> {
 		let division = Division::ruling(
 			agreement.open(index),
 			share,
-			terms.penalty,
+			agreement.penalty_at_stake(index),
 			agreement.bond.saturating_sub(others),
 			offer.panel.fee,
 			disputer,

@@ -251,7 +251,42 @@ fn a_ruling_should_concern_only_what_is_open() {
 		assert_ok!(dispute(BUYER, id, 0));
 		assert_ok!(rule(FIRST, id, 0, 50));
 		let sums = outcome(id).sums;
-		assert_eq!((sums.released, sums.refunded, sums.penalties), (70, 30, 5));
+		assert_eq!((sums.released, sums.refunded, sums.penalties), (70, 30, 3));
+	});
+}
+
+#[test]
+fn a_penalty_should_be_in_proportion_to_what_is_in_dispute() {
+	// Of 100 units, and a penalty of 10 or 1,000 for all of them: the seller loses what is still open.
+	for (penalty, released, due) in
+		[(10, 0, 10), (10, 1, 9), (10, 99, 0), (1_000, 99, 10), (1_000, 33, 670)]
+	{
+		build_and_execute(|| {
+			let offer = Offer { bond: 1_050, panel: panel(1), ..single(milestone()) };
+			let milestones = vec![Milestone { penalty, ..milestone() }].try_into().unwrap();
+			let id = commit(&Offer { milestones, ..offer });
+			assert_ok!(deliver(id, 0));
+			if released > 0 {
+				assert_ok!(Escrow::release(signed(BUYER), id, 0, released));
+			}
+			assert_ok!(dispute(BUYER, id, 0));
+			assert_ok!(rule(FIRST, id, 0, 0));
+			assert_eq!(outcome(id).sums.penalties, due);
+			// What the penalty leaves of the bond is there for the fee.
+			assert_eq!(outcome(id).sums.costs_of_seller, 7);
+		});
+	}
+}
+
+#[test]
+fn an_advance_should_not_lessen_the_penalty_of_who_delivers_nothing() {
+	build_and_execute(|| {
+		let id = commit(&Offer { by: Side::Buyer, ..single(milestone()) });
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 99));
+		run_to(52);
+		assert_eq!(Escrow::deadlines(id).unwrap().milestones[0].penalty, 10);
+		assert_ok!(poke(id));
+		assert_eq!(outcome(id).sums.penalties, 10);
 	});
 }
 

@@ -394,7 +394,9 @@ impl Model {
 		}
 		let (open, fee) = (deal.open(at), deal.offer.panel.fee);
 		let to_seller = part_up(open, share);
-		let penalty = part_down(deal.offer.milestones[at].penalty, 1_000_000 - share);
+		// Of the penalty, what belongs to what is open, and of that what the ruling does not give.
+		let terms = deal.offer.milestones[at];
+		let penalty = part_down(terms.penalty * open / terms.amount, 1_000_000 - share);
 		// Of the bond, what neither this penalty nor those of the others take.
 		let others = deal.running().into_iter().filter(|other| *other != at);
 		let others: Balance = others.map(|other| deal.offer.milestones[other].penalty).sum();
