@@ -294,7 +294,9 @@ mod benchmarks {
 
 	#[benchmark]
 	fn release() {
+		// In the turn of the last arbiter, who is paid.
 		let deal = nearly_over::<T>(DELIVERED, false).dispute::<T>();
+		run_to::<T>(Escrow::<T>::now() + TURN * MAX_ARBITERS);
 
 		#[extrinsic_call]
 		_(deal.buyer.origin(), deal.id::<T>(), deal.last(), AMOUNT);
@@ -374,6 +376,8 @@ mod benchmarks {
 			.commit::<T>()
 			.set::<T>(DELIVERED, DELIVERED)
 			.dispute::<T>();
+		// In the turn of the last arbiter, who is paid for each.
+		run_to::<T>(Escrow::<T>::now() + TURN * MAX_ARBITERS);
 		let consent = CancelConsent {
 			agreement: deal.id::<T>(),
 			seller: AMOUNT,

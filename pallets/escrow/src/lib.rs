@@ -344,6 +344,18 @@ pub mod pallet {
 			/// The agreement that came of it.
 			agreement: Option<AgreementId>,
 		},
+		/// An arbiter was paid for a dispute that the parties have ended themselves.
+		#[codec(index = 13)]
+		ArbiterPaid {
+			/// Agreement id.
+			id: AgreementId,
+			/// Place of the milestone, from 0.
+			milestone: u32,
+			/// Who had the seat.
+			arbiter: AccountId,
+			/// What it got, of what was locked by whoever has opened the dispute.
+			fee: Balance,
+		},
 	}
 
 	#[pallet::error]
@@ -774,8 +786,9 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// At any time before the milestone ends, in a dispute as well. Whoever has opened one gets its fee
-		/// back when nothing is left. What was released is not coming back, whatever happens later.
+		/// At any time before the milestone ends, in a dispute as well. When nothing is left, whoever has
+		/// opened that gets the fee back, or whoever has the seat is paid it, if more than half of the first
+		/// turn has passed. What was released is not coming back, whatever happens later.
 		///
 		/// ## Errors
 		///
@@ -784,8 +797,8 @@ pub mod pallet {
 		///
 		/// ## Events
 		///
-		/// [`Event::PartReleased`], or [`Event::MilestoneEnded`] when nothing is left of it, and
-		/// [`Event::Ended`] with the last milestone.
+		/// [`Event::PartReleased`], or [`Event::MilestoneEnded`] when nothing is left of it, after
+		/// [`Event::ArbiterPaid`] in a dispute, and [`Event::Ended`] with the last milestone.
 		#[pallet::call_index(6)]
 		#[pallet::weight(T::WeightInfo::release())]
 		pub fn release(
@@ -934,7 +947,8 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// The seller is settled what the consent says of all that milestones still hold, the rest goes back
-		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up. A consent is
+		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up, or to whoever
+		/// has the seat, if more than half of the first turn has passed. A consent is
 		/// about the agreement as it is: any delivery, release, request, dispute, ruling or poke ends it.
 		///
 		/// ## Errors
@@ -945,7 +959,7 @@ pub mod pallet {
 		///
 		/// ## Events
 		///
-		/// [`Event::Ended`].
+		/// [`Event::ArbiterPaid`] for disputes, and [`Event::Ended`].
 		#[pallet::call_index(11)]
 		#[pallet::weight(T::WeightInfo::cancel())]
 		pub fn cancel(

@@ -55,7 +55,32 @@ impl<T: Config> Pallet<T> {
 		T::Ledger::pay_locked(&agreement.offer.buyer, &agreement.offer.asset, amount, PURSE)
 	}
 
-	/// The fee of a dispute goes to whoever has ruled, or back to whoever has put it up.
+	/// Who is paid the fee of a dispute that the parties end themselves: whoever has the seat, once more than
+	/// half of the first turn has passed, because it has worked for it by then. Nobody before, and nobody
+	/// for a milestone that is not in dispute.
+	fn pay_for_work(
+		id: AgreementId,
+		agreement: &AgreementOf<T>,
+		index: usize,
+	) -> Option<AccountId> {
+		let State::Disputed { opened, .. } = agreement.milestones.get(index)?.state else {
+			return None;
+		};
+		let (now, panel) = (Self::now(), &agreement.offer.panel);
+		// Saturating: what is as long as all time is longer than a turn.
+		let elapsed = now.saturating_sub(opened);
+		if panel.fee == 0 || elapsed.saturating_mul(2) <= panel.turn {
+			return None;
+		}
+		let milestone = u32::try_from(index).ok()?;
+		let case = Self::case(id, &agreement.offer, milestone, opened);
+		let arbiter = T::Arbitration::seat(panel, &case, now)?;
+		let (fee, to) = (panel.fee, arbiter.clone());
+		Self::deposit_event(Event::ArbiterPaid { id, milestone, arbiter: to, fee });
+		Some(arbiter)
+	}
+
+	/// The fee of a dispute goes to whoever has earned it, or back to whoever has put it up.
 	fn end_fee(
 		agreement: &mut AgreementOf<T>,
 		by: Side,
@@ -134,7 +159,8 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let to_seller = agreement.open(index);
 		let division = Division { to_seller, ..Division::default() };
-		Self::end_milestone(id, agreement, index, Ending::Released, division, None)
+		let arbiter = Self::pay_for_work(id, agreement, index);
+		Self::end_milestone(id, agreement, index, Ending::Released, division, arbiter.as_ref())
 	}
 
 	/// The seller has not delivered in time.
@@ -156,7 +182,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// End all milestones at once: `seller` of what they hold is settled, the rest goes back, and so do
-	/// the fees of disputes.
+	/// the fees of disputes that nobody has earned.
 	pub(super) fn wind_up(
 		id: AgreementId,
 		mut agreement: AgreementOf<T>,
@@ -172,7 +198,8 @@ impl<T: Config> Pallet<T> {
 			let progress =
 				agreement.milestones.get(index).copied().ok_or(Error::<T>::UnknownMilestone)?;
 			if let State::Disputed { by, .. } = progress.state {
-				Self::end_fee(&mut agreement, by, None)?;
+				let arbiter = Self::pay_for_work(id, &agreement, index);
+				Self::end_fee(&mut agreement, by, arbiter.as_ref())?;
 			}
 			let ended = Progress { state: State::Ended(Ending::Cancelled), ..progress };
 			Self::set(&mut agreement, index, ended)?;

@@ -244,6 +244,62 @@ fn releasing_all_should_end_a_dispute_and_give_the_fee_back() {
 }
 
 #[test]
+fn an_arbiter_should_be_paid_when_the_parties_agree_after_half_of_the_first_turn() {
+	let ends: [fn(AgreementId) -> DispatchResult; 2] = [
+		|id| Escrow::release(signed(BUYER), id, 0, 100),
+		|id| {
+			let sequence = view(id).sequence;
+			let consent = CancelConsent { agreement: id, seller: 100, sequence, expires: 100 };
+			let signature = seal(&SELLER, &consent.to_bytes(&domain()));
+			Escrow::cancel(signed(BUYER), consent, signature)
+		},
+	];
+	for end in ends {
+		// Of turns of 10 blocks, the first from block 1 on. When all turns are over, nobody has worked.
+		for (block, paid) in [
+			(1, None),
+			(6, None),
+			(7, Some(FIRST)),
+			(11, Some(FIRST)),
+			(12, Some(SECOND)),
+			(21, Some(SECOND)),
+			(22, None),
+		] {
+			build_and_execute(|| {
+				let id = delivered(panel(2));
+				assert_ok!(dispute(BUYER, id, 0));
+				run_to(block);
+				events();
+				assert_ok!(end(id));
+				let fee = if paid.is_some() { 7 } else { 0 };
+				let told = events().into_iter().find_map(|event| match event {
+					Event::ArbiterPaid { milestone: 0, arbiter, fee: 7, .. } => Some(arbiter),
+					_ => None,
+				});
+				assert_eq!(told, paid, "{block}");
+				assert!(paid.is_none_or(|who| free(&who, &USD) == 7), "{block}");
+				let sums = Sums { released: 100, fees: fee, ..Sums::default() };
+				assert_eq!(outcome(id).sums, sums, "{block}");
+				// By whoever has locked it.
+				assert_eq!(free(&BUYER, &USD), CREDITS - 100 - fee);
+			});
+		}
+	}
+}
+
+#[test]
+fn an_arbiter_that_may_not_rule_should_not_be_paid_either() {
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		assert_ok!(dispute(BUYER, id, 0));
+		run_to(7);
+		set_inactive(&FIRST, true);
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 100));
+		assert_eq!((outcome(id).sums.fees, free(&FIRST, &USD)), (0, 0));
+	});
+}
+
+#[test]
 fn a_ruling_should_concern_only_what_is_open() {
 	build_and_execute(|| {
 		let id = delivered(panel(1));

@@ -6,7 +6,7 @@ mod run;
 
 use super::*;
 use crate::kpis::Counters;
-use ops::{op, Draft, Op};
+use ops::{op, Draft, Op, ALL};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -246,6 +246,33 @@ impl Model {
 	/// The number of an agreement as it was before so many changes.
 	fn sequence(&self, id: AgreementId, behind: u32) -> u32 {
 		self.deals.get(&id).map_or(0, |deal| deal.sequence.saturating_sub(behind))
+	}
+
+	/// The latest dispute that is open, and how much it is about.
+	fn disputed(&self) -> Option<(AgreementId, u32, Balance)> {
+		self.latest(|state| match state {
+			State::Disputed { opened, .. } => Some(opened),
+			_ => None,
+		})
+	}
+
+	/// The milestone that a side can dispute for longest, and how much it is about.
+	fn disputable(&self, by_seller: bool) -> Option<(AgreementId, u32, Balance)> {
+		self.latest(|state| match state {
+			State::Reworking { deliver_by } if by_seller => Some(deliver_by),
+			State::Delivered { review_until } if !by_seller => Some(review_until),
+			_ => None,
+		})
+	}
+
+	fn latest(
+		&self,
+		of: impl Fn(State) -> Option<BlockNumber>,
+	) -> Option<(AgreementId, u32, Balance)> {
+		let steps = self.deals.iter().flat_map(|(id, deal)| {
+			(0..deal.steps.len()).map(|at| (deal.steps[at].state, (*id, at as u32, deal.open(at))))
+		});
+		steps.filter_map(|(state, found)| Some((of(state)?, found))).max().map(|(_, found)| found)
 	}
 
 	/// `by`, or a party of the agreement.

@@ -536,7 +536,19 @@ impl Model {
 
 	fn release_rest(&mut self, id: AgreementId, at: usize) -> Told {
 		let to_seller = self.deals[&id].open(at);
-		self.end(id, at, Ending::Released, Cut { to_seller, ..Cut::default() }, None)
+		let arbiter = self.worked(id, at);
+		let cut = Cut { to_seller, ..Cut::default() };
+		self.end(id, at, Ending::Released, cut, arbiter.as_ref())
+	}
+
+	/// Who has had more than half of a turn of ten blocks for a dispute that ends otherwise.
+	fn worked(&mut self, id: AgreementId, at: usize) -> Option<AccountId> {
+		let deal = &self.deals[&id];
+		let State::Disputed { opened, .. } = deal.steps[at].state else { return None };
+		let (milestone, fee) = (at as u32, deal.offer.panel.fee);
+		let arbiter = self.seat(id, milestone).filter(|_| self.now > opened + 5)?;
+		self.events.push(Event::ArbiterPaid { id, milestone, arbiter: arbiter.clone(), fee });
+		Some(arbiter)
 	}
 
 	fn end_fee(&mut self, id: AgreementId, at: usize, arbiter: Option<&AccountId>) {
@@ -598,7 +610,8 @@ impl Model {
 		let buyer = deal.offer.buyer.clone();
 		self.pay(id, seller).unwrap();
 		for at in running {
-			self.end_fee(id, at, None);
+			let arbiter = self.worked(id, at);
+			self.end_fee(id, at, arbiter.as_ref());
 		}
 		self.deals.get_mut(&id).unwrap().sums.refunded += open - seller;
 		*self.purse(&buyer) += open - seller;

@@ -20,6 +20,9 @@ pub struct Draft {
 	pub first_ask: Balance,
 }
 
+/// All that the latest dispute is about.
+pub const ALL: Balance = Balance::MAX;
+
 /// `by` and `signer` are places in [`EVERYONE`]; `None` is who may, or must.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -68,12 +71,16 @@ pub enum Op {
 		deal: usize,
 		milestone: u32,
 		by_seller: bool,
+		/// At what can be disputed for longest.
+		aimed: bool,
 	},
 	Rule {
 		by: Option<usize>,
 		deal: usize,
 		milestone: u32,
 		share: u32,
+		/// At the latest dispute.
+		aimed: bool,
 	},
 	Poke {
 		deal: usize,
@@ -173,16 +180,18 @@ pub fn op() -> impl Strategy<Value = Op> {
 			|(by, (deal, milestone), reveal, good)| Op::Deliver { by, deal, milestone, reveal, good }
 		),
 		3 => (by(), at()).prop_map(|(by, (deal, milestone))| Op::Accept { by, deal, milestone }),
-		3 => (by(), at(), 0..130u128).prop_map(|(by, (deal, milestone), amount)| Op::Release {
+		6 => (by(), at(), prop_oneof![1 => 0..130u128, 1 => Just(ALL)]).prop_map(|(by, (deal, milestone), amount)| Op::Release {
 			by, deal, milestone, amount
 		}),
 		4 => (by(), at())
 			.prop_map(|(by, (deal, milestone))| Op::RequestChanges { by, deal, milestone }),
-		7 => (by(), at(), any::<bool>()).prop_map(|(by, (deal, milestone), by_seller)| {
-			Op::Dispute { by, deal, milestone, by_seller }
-		}),
-		5 => (by(), at(), prop_oneof![Just(0u32), Just(1_000_000), 0..=1_000_000u32]).prop_map(
-			|(by, (deal, milestone), share)| Op::Rule { by, deal, milestone, share }
+		7 => (by(), at(), any::<bool>(), any::<bool>()).prop_map(
+			|(by, (deal, milestone), by_seller, aimed)| {
+				Op::Dispute { by, deal, milestone, by_seller, aimed }
+			}
+		),
+		5 => (by(), at(), prop_oneof![Just(0u32), Just(1_000_000), 0..=1_000_000u32], any::<bool>()).prop_map(
+			|(by, (deal, milestone), share, aimed)| Op::Rule { by, deal, milestone, share, aimed }
 		),
 		4 => (0..12usize).prop_map(|deal| Op::Poke { deal }),
 		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, behind(), expires, good()).prop_map(

@@ -84,7 +84,10 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 			(model.accept(&by, id, milestone), Escrow::accept(signed(by), id, milestone))
 		},
 		Op::Release { by, deal, milestone, amount } => {
-			let id = model.id(deal);
+			let (id, milestone, amount) = match model.disputed().filter(|_| amount == ALL) {
+				Some((id, at, open)) => (id, at, open),
+				None => (model.id(deal), milestone, amount),
+			};
 			let by = model.party(by, id, Side::Buyer);
 			let expected = model.release(&by, id, milestone, amount);
 			(expected, Escrow::release(signed(by), id, milestone, amount))
@@ -95,15 +98,21 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 			let expected = model.request_changes(&by, id, milestone);
 			(expected, Escrow::request_changes(signed(by), id, milestone, evidence(2)))
 		},
-		Op::Dispute { by, deal, milestone, by_seller } => {
-			let id = model.id(deal);
+		Op::Dispute { by, deal, milestone, by_seller, aimed } => {
+			let (id, milestone) = match model.disputable(by_seller).filter(|_| aimed) {
+				Some((id, at, _)) => (id, at),
+				None => (model.id(deal), milestone),
+			};
 			let side = if by_seller { Side::Seller } else { Side::Buyer };
 			let by = model.party(by, id, side);
 			let expected = model.dispute(&by, id, milestone);
 			(expected, dispute(by, id, milestone))
 		},
-		Op::Rule { by, deal, milestone, share } => {
-			let id = model.id(deal);
+		Op::Rule { by, deal, milestone, share, aimed } => {
+			let (id, milestone) = match model.disputed().filter(|_| aimed) {
+				Some((id, at, _)) => (id, at),
+				None => (model.id(deal), milestone),
+			};
 			let seat = model.seat(id, milestone);
 			assert_eq!(Escrow::seat(id, milestone), seat);
 			let by = by.map(|index| EVERYONE[index].clone()).or(seat).unwrap_or(FIRST);
@@ -310,6 +319,7 @@ fn sequences_should_reach_every_event_and_nearly_every_error() {
 		"Event::ChangesRequested",
 		"Event::Disputed",
 		"Event::Ruled",
+		"Event::ArbiterPaid",
 		"Event::Extended",
 		"Event::Forgotten",
 		"Released",
