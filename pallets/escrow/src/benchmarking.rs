@@ -32,7 +32,7 @@ const ASSET: AssetId = AssetId::WithId(1);
 const AMOUNT: Balance = 1_000_000_000;
 const PENALTY: Balance = AMOUNT / 10;
 const FEE: Balance = AMOUNT / 100;
-const TURN: u32 = 100;
+const TURN: u32 = 150;
 const KEYS: KeyTypeId = KeyTypeId(*b"offr");
 const LOCK_KEY: [u8; 32] = [7; 32];
 
@@ -422,5 +422,20 @@ mod benchmarks {
 		_(RawOrigin::Signed(caller), deal.offer.key());
 
 		assert_eq!(Standings::<T>::iter().count(), 0);
+	}
+
+	#[benchmark]
+	fn answer() {
+		let deal = Deal::new::<T>(MAX_MILESTONES, MAX_ARBITERS, false)
+			.commit::<T>()
+			.set::<T>(DELIVERED, DELIVERED)
+			.dispute::<T>();
+
+		#[extrinsic_call]
+		_(deal.seller.origin(), deal.id::<T>(), deal.last(), evidence());
+
+		let agreement = Agreements::<T>::get(deal.id::<T>()).expect("it runs");
+		let last = agreement.milestones.last().expect("there are some");
+		assert!(matches!(last.state, State::Disputed { answered: true, .. }));
 	}
 }

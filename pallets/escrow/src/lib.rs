@@ -101,6 +101,11 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxSponsoredRecords: Get<u32>;
 
+		/// Shortest turn of an arbiter in an offer that can be committed, in blocks: it must be able to read
+		/// both sides.
+		#[pallet::constant]
+		type MinTurn: Get<BlockNumber>;
+
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
 	}
@@ -356,6 +361,18 @@ pub mod pallet {
 			/// What it got, of what was locked by whoever has opened the dispute.
 			fee: Balance,
 		},
+		/// The side that has not opened a dispute has answered.
+		#[codec(index = 14)]
+		Answered {
+			/// Agreement id.
+			id: AgreementId,
+			/// Place of the milestone, from 0.
+			milestone: u32,
+			/// Who has answered.
+			by: Side,
+			/// What it says.
+			evidence: Evidence,
+		},
 	}
 
 	#[pallet::error]
@@ -393,12 +410,13 @@ pub mod pallet {
 		ReviewOutOfBounds,
 		/// There are more requests for changes than the constant `MaxChanges`, or any under a lock.
 		ChangesOutOfBounds,
-		/// A time for rework is above the constant `MaxDuration`, or 0 though changes can be requested.
+		/// A time for rework is above the constant `MaxDuration`, or below `MinReview` though changes can be
+		/// requested.
 		ReworkOutOfBounds,
 		/// The penalties sum to more than the bond. Raise the bond.
 		PenaltiesAboveBond,
-		/// An arbiter's turn is 0 or above the constant `MaxDuration`, or there is a turn or a fee without
-		/// any arbiter.
+		/// An arbiter's turn is below the constant `MinTurn` or above `MaxDuration`, or there is a turn or a fee
+		/// without any arbiter.
 		PanelOutOfBounds,
 		/// The round is 0 or above the constant `MaxRounds`.
 		RoundOutOfBounds,
@@ -496,6 +514,13 @@ pub mod pallet {
 		/// The last block of the consent is further ahead than the constant `MaxConsentAge`. Ask for one
 		/// that ends sooner.
 		ConsentTooLong,
+		/// The caller has opened the dispute itself. Its evidence is in the event.
+		OwnDispute,
+		/// The dispute was answered. What is to be added can be sent to the arbiters.
+		AlreadyAnswered,
+		/// The other side has not answered yet. Wait until it has, or until a tenth of the first turn has
+		/// passed.
+		TooEarlyToRule,
 	}
 
 	#[pallet::extra_constants]
@@ -530,7 +555,7 @@ pub mod pallet {
 			MAX_VALIDITY
 		}
 
-		/// Shortest review without a lock, in blocks.
+		/// Shortest review without a lock, and shortest time for changes, in blocks.
 		#[pallet::constant_name(MinReview)]
 		fn min_review() -> BlockNumber {
 			MIN_REVIEW
@@ -887,13 +912,15 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
+		/// Not before the other side has answered, or a tenth of the first turn has passed.
+		///
 		/// The crate's documentation has the exact division, with penalty and fee.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::MalformedUri`], [`Error::UnknownAgreement`], [`Error::UnknownMilestone`],
 		///   [`Error::MilestoneEnded`], [`Error::NotDisputed`], [`Error::DisputeOver`],
-		///   [`Error::NotInTheSeat`]: see there.
+		///   [`Error::TooEarlyToRule`], [`Error::NotInTheSeat`]: see there.
 		///
 		/// ## Events
 		///
@@ -1026,6 +1053,38 @@ pub mod pallet {
 		pub fn forget(origin: OriginFor<T>, negotiation: NegotiationKey) -> DispatchResult {
 			ensure_signed(origin)?;
 			Self::do_forget(negotiation)
+		}
+
+		/// Answer a dispute that the other side has opened.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the side that has not opened it.
+		///
+		/// ## Details
+		///
+		/// Once, as long as anybody can rule. Arbiters can rule from then on; without an answer they wait
+		/// for a tenth of the first turn.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::MalformedUri`], [`Error::UnknownAgreement`], [`Error::NotParty`],
+		///   [`Error::UnknownMilestone`], [`Error::MilestoneEnded`], [`Error::NotDisputed`],
+		///   [`Error::OwnDispute`], [`Error::AlreadyAnswered`], [`Error::DisputeOver`]: see there.
+		///
+		/// ## Events
+		///
+		/// [`Event::Answered`].
+		#[pallet::call_index(14)]
+		#[pallet::weight(T::WeightInfo::answer())]
+		pub fn answer(
+			origin: OriginFor<T>,
+			id: AgreementId,
+			milestone: u32,
+			evidence: Evidence,
+		) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_answer(by, id, milestone, evidence)
 		}
 	}
 

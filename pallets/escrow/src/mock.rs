@@ -80,6 +80,7 @@ impl Config for Test {
 	type BlockNumberProvider = System;
 	type MaxSponsoredAgreements = ConstU32<MAX_SPONSORED>;
 	type MaxSponsoredRecords = ConstU32<3>;
+	type MinTurn = ConstU32<10>;
 	type WeightInfo = ();
 }
 

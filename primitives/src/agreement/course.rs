@@ -47,6 +47,8 @@ pub enum State {
 		by: Side,
 		/// In which block.
 		opened: BlockNumber,
+		/// Whether the other side has answered. Nobody rules before, for the first tenth of a turn.
+		answered: bool,
 	},
 	/// Nothing is left of it.
 	#[codec(index = 4)]

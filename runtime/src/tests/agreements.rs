@@ -53,7 +53,7 @@ fn judged(buyer: &Person, seller: &Person, arbiter: &Person) -> Offer {
 	offer.bond = DOLLAR / 50;
 	let arbiters = vec![arbiter.account.clone()].try_into().expect("one arbiter");
 	let fallback = Permill::from_percent(50);
-	Offer { panel: Panel { arbiters, fee: DOLLAR / 50, turn: 20, fallback }, ..offer }
+	Offer { panel: Panel { arbiters, fee: DOLLAR / 50, turn: 150, fallback }, ..offer }
 }
 
 #[test]
@@ -97,6 +97,8 @@ fn a_ruling_should_pay_the_arbiter_and_divide_to_the_unit() {
 		let id = commit(&judged(&buyer, &seller, &arbiter));
 		ok(seller.origin(), deliver(id, 0));
 		ok(buyer.origin(), dispute(id, 0));
+		refused(arbiter.origin(), rule(id, 25), Error::<Runtime>::TooEarlyToRule);
+		ok(seller.origin(), Call::answer { id, milestone: 0, evidence: evidence() });
 		refused(seller.origin(), rule(id, 100), Error::<Runtime>::NotInTheSeat);
 		ok(arbiter.origin(), rule(id, 25));
 		assert_eq!(arbiter.credits(&DUSD), DOLLAR / 50);

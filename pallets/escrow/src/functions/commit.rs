@@ -1,10 +1,13 @@
 //! From offers to an agreement.
 
 use super::*;
-use frame_support::storage::{with_transaction, TransactionOutcome};
+use frame_support::{
+	storage::{with_transaction, TransactionOutcome},
+	traits::Get,
+};
 use stoa_primitives::{
 	agent::Scope,
-	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY},
+	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY, MIN_REVIEW},
 	keys::AgentSignature,
 	traits::{AgentRegistry, Ledger, Settlement, SpendGuard},
 	H256,
@@ -16,6 +19,17 @@ impl<T: Config> Pallet<T> {
 		T::Registry::verify(offer.signer(), Scope::Offer, &digest, signature)
 	}
 
+	/// Fails when the offer leaves a seller too little time for changes, or arbiters for a ruling.
+	fn ensure_unhurried(offer: &Offer) -> Result<(), Error<T>> {
+		let mut reworked = offer.milestones.iter().filter(|milestone| milestone.changes > 0);
+		let in_time = reworked.all(|milestone| milestone.rework >= MIN_REVIEW);
+		ensure!(in_time, Error::<T>::ReworkOutOfBounds);
+		let panel = &offer.panel;
+		let in_time = panel.arbiters.is_empty() || panel.turn >= T::MinTurn::get();
+		ensure!(in_time, Error::<T>::PanelOutOfBounds);
+		Ok(())
+	}
+
 	/// Commit `offer` in the name of its recipient. Without a signature only to see what comes of it.
 	pub(crate) fn do_commit(
 		by: &AccountId,
@@ -25,6 +39,7 @@ impl<T: Config> Pallet<T> {
 	) -> Result<Quote, DispatchError> {
 		ensure!(by == offer.recipient(), Error::<T>::NotRecipient);
 		offer.validate().map_err(Error::<T>::from)?;
+		Self::ensure_unhurried(&offer)?;
 		let now = Self::now();
 		ensure!(offer.opened <= now, Error::<T>::NotOpenedYet);
 		ensure!(now <= offer.valid_until, Error::<T>::OfferExpired);

@@ -45,7 +45,7 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::count(offer, |counters| counters.disputes = counters.disputes.saturating_add(1));
 		agreement.disputes = agreement.disputes.saturating_add(1);
-		progress.state = State::Disputed { by: side, opened };
+		progress.state = State::Disputed { by: side, opened, answered: false };
 		agreement.touch(Some(side));
 		Self::set(&mut agreement, index, progress)?;
 		Self::deposit_event(Event::Disputed { id, milestone, by: side, evidence, fee, ends });
@@ -65,6 +65,38 @@ impl<T: Config> Pallet<T> {
 		Self::end_milestone(id, agreement, index, Ending::Resolved, division, None)
 	}
 
+	/// Whether the side that has not opened a dispute has had its time to say something: a tenth of the
+	/// first turn.
+	fn is_time_to_answer_over(offer: &Offer, opened: BlockNumber) -> bool {
+		// Saturating: what is as long as all time is longer than a turn.
+		Self::now().saturating_sub(opened).saturating_mul(10) > offer.panel.turn
+	}
+
+	pub(crate) fn do_answer(
+		by: AccountId,
+		id: AgreementId,
+		milestone: u32,
+		evidence: Evidence,
+	) -> DispatchResult {
+		Self::ensure_uri(&evidence)?;
+		let mut agreement = Self::find(&id)?;
+		let side = Self::side_of(&agreement.offer, &by)?;
+		let (index, _, mut progress) = Self::milestone(&agreement, milestone)?;
+		let State::Disputed { by: opener, opened, answered } = &mut progress.state else {
+			return Err(Error::<T>::NotDisputed.into());
+		};
+		ensure!(side != *opener, Error::<T>::OwnDispute);
+		ensure!(!*answered, Error::<T>::AlreadyAnswered);
+		let ends = Self::dispute_ends(&agreement.offer, *opened);
+		ensure!(Self::now() <= ends, Error::<T>::DisputeOver);
+		*answered = true;
+		agreement.touch(Some(side));
+		Self::set(&mut agreement, index, progress)?;
+		Agreements::<T>::insert(id, agreement);
+		Self::deposit_event(Event::Answered { id, milestone, by: side, evidence });
+		Ok(())
+	}
+
 	pub(crate) fn do_rule(
 		by: AccountId,
 		id: AgreementId,
@@ -75,11 +107,13 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_uri(&evidence)?;
 		let mut agreement = Self::find(&id)?;
 		let (index, terms, progress) = Self::milestone(&agreement, milestone)?;
-		let State::Disputed { by: disputer, opened } = progress.state else {
+		let State::Disputed { by: disputer, opened, answered } = progress.state else {
 			return Err(Error::<T>::NotDisputed.into());
 		};
 		let (now, offer) = (Self::now(), &agreement.offer);
 		ensure!(now <= Self::dispute_ends(offer, opened), Error::<T>::DisputeOver);
+		let is_heard = answered || Self::is_time_to_answer_over(offer, opened);
+		ensure!(is_heard, Error::<T>::TooEarlyToRule);
 		let case = Self::case(id, offer, milestone, opened);
 		let seat = T::Arbitration::seat(&offer.panel, &case, now);
 		ensure!(seat.as_ref() == Some(&by), Error::<T>::NotInTheSeat);
@@ -116,7 +150,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn seat_of(id: AgreementId, milestone: u32) -> Option<AccountId> {
 		let agreement = Agreements::<T>::get(id)?;
 		let (_, _, progress) = Self::milestone(&agreement, milestone).ok()?;
-		let State::Disputed { opened, .. } = progress.state else { return None };
+		let State::Disputed { opened, answered, .. } = progress.state else { return None };
+		if !answered && !Self::is_time_to_answer_over(&agreement.offer, opened) {
+			return None;
+		}
 		let case = Self::case(id, &agreement.offer, milestone, opened);
 		T::Arbitration::seat(&agreement.offer.panel, &case, Self::now())
 	}

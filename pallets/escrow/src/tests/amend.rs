@@ -157,11 +157,12 @@ fn a_consent_should_end_with_any_change_of_what_it_is_about() {
 		let milestones = vec![milestone(), milestone(), milestone(), locked_milestone(), long];
 		let milestones = milestones.try_into().unwrap();
 		let id = commit(&Offer { milestones, bond: 60, panel: panel(1), ..offer() });
-		let changes: [fn(AgreementId) -> DispatchResult; 9] = [
+		let changes: [fn(AgreementId) -> DispatchResult; 10] = [
 			|id| deliver(id, 0),
 			|id| Escrow::release(signed(BUYER), id, 0, 1),
 			|id| request_changes(id, 0),
 			|id| dispute(SELLER, id, 0),
+			|id| answer(BUYER, id, 0),
 			|id| rule(FIRST, id, 0, 50),
 			|id| Escrow::reveal(signed(SELLER), id, 3, LOCK_KEY),
 			|id| deliver(id, 1),

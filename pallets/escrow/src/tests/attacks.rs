@@ -198,6 +198,7 @@ fn e12_bond_should_cover_all_penalties_whatever_the_rulings() {
 		for milestone in 0..2 {
 			assert_ok!(deliver(id, milestone));
 			assert_ok!(dispute(BUYER, id, milestone));
+			assert_ok!(answer(SELLER, id, milestone));
 			assert_ok!(rule(FIRST, id, milestone, 0));
 		}
 		assert_eq!(view(id).bond, 10);

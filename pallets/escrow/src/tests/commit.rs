@@ -94,8 +94,10 @@ fn commit_should_be_refused_when_the_offer_is_wrong_by_itself() {
 		refused!(first(|milestone| milestone.review = 14), ReviewOutOfBounds);
 		refused!(first(|milestone| milestone.changes = 9), ChangesOutOfBounds);
 		refused!(first(|milestone| milestone.rework = 0), ReworkOutOfBounds);
+		refused!(first(|milestone| milestone.rework = 14), ReworkOutOfBounds);
 		refused!(first(|milestone| milestone.penalty = 21), PenaltiesAboveBond);
 		refused!(change(|offer| offer.panel.turn = 0), PanelOutOfBounds);
+		refused!(change(|offer| offer.panel.turn = 9), PanelOutOfBounds);
 		refused!(change(|offer| offer.round = 0), RoundOutOfBounds);
 		refused!(change(|offer| offer.previous = Some([1; 32])), PreviousMismatch);
 		refused!(change(|offer| offer.valid_until = 0), OpenedAfterEnd);

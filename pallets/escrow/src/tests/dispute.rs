@@ -16,7 +16,7 @@ fn a_dispute_should_lock_the_fee_of_who_opens_it() {
 			ends: Some(21),
 		};
 		assert_eq!(events(), [event]);
-		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1 });
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1, answered: false });
 		assert_eq!(free(&BUYER, &USD), CREDITS - 107);
 		assert_eq!(locked(&USD), 137);
 		assert_eq!(heard(&BUYER, &SELLER).disputed, 1);
@@ -84,7 +84,7 @@ fn the_seller_should_dispute_a_request_for_changes() {
 		assert_ok!(request_changes(id, 0));
 		wait(30);
 		assert_ok!(dispute(SELLER, id, 0));
-		assert_eq!(state(id, 0), State::Disputed { by: Side::Seller, opened: 31 });
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Seller, opened: 31, answered: false });
 		assert_eq!(free(&SELLER, &USD), CREDITS - 37);
 		assert_eq!(heard(&BUYER, &SELLER).disputed, 0);
 	});
@@ -97,6 +97,7 @@ fn arbiters_should_have_their_turns_one_after_the_other() {
 		refused!(rule(FIRST, id, 0, 50), NotDisputed);
 		run_to(5);
 		assert_ok!(dispute(BUYER, id, 0));
+		assert_ok!(answer(SELLER, id, 0));
 		for (block, seat) in [
 			(5, Some(FIRST)),
 			(15, Some(FIRST)),
@@ -126,6 +127,7 @@ fn an_arbiter_that_is_no_longer_independent_should_lose_its_turn() {
 	build_and_execute(|| {
 		let id = delivered(panel(2));
 		assert_ok!(dispute(BUYER, id, 0));
+		assert_ok!(answer(SELLER, id, 0));
 		for party in [BUYER, SELLER] {
 			set_operator(&FIRST, &party);
 			assert_eq!(Escrow::seat(id, 0), None);
@@ -158,6 +160,55 @@ fn one_operator_should_not_have_two_turns() {
 	});
 }
 
+#[test]
+fn nobody_should_rule_before_the_other_side_was_heard_or_had_its_time() {
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		assert_ok!(dispute(BUYER, id, 0));
+		assert_eq!(Escrow::seat(id, 0), None);
+		refused!(rule(FIRST, id, 0, 0), TooEarlyToRule);
+		// With its answer, in the same block.
+		frame_support::hypothetically!({
+			assert_ok!(answer(SELLER, id, 0));
+			assert_eq!(Escrow::seat(id, 0), Some(FIRST));
+			assert_ok!(rule(FIRST, id, 0, 0));
+		});
+		// Or when a tenth of ten blocks has passed without one.
+		run_to(2);
+		refused!(rule(FIRST, id, 0, 0), TooEarlyToRule);
+		run_to(3);
+		assert_eq!(Escrow::seat(id, 0), Some(FIRST));
+		assert_ok!(rule(FIRST, id, 0, 0));
+	});
+}
+
+#[test]
+fn a_dispute_should_be_answered_once_by_the_other_side() {
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		refused!(answer(SELLER, id, 0), NotDisputed);
+		assert_ok!(dispute(BUYER, id, 0));
+		refused!(answer(SELLER, NOWHERE, 0), UnknownAgreement);
+		refused!(answer(FIRST, id, 0), NotParty);
+		refused!(answer(SELLER, id, 1), UnknownMilestone);
+		refused!(answer(BUYER, id, 0), OwnDispute);
+		events();
+		run_to(11);
+		assert_ok!(answer(SELLER, id, 0));
+		let answered =
+			Event::Answered { id, milestone: 0, by: Side::Seller, evidence: evidence(5) };
+		assert_eq!(events(), [answered]);
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1, answered: true });
+		refused!(answer(SELLER, id, 0), AlreadyAnswered);
+	});
+	build_and_execute(|| {
+		let id = delivered(panel(1));
+		assert_ok!(dispute(BUYER, id, 0));
+		run_to(12);
+		refused!(answer(SELLER, id, 0), DisputeOver);
+	});
+}
+
 /// Open a dispute by `by` about 100 units with a penalty of 10, a bond of `bond` and a fee of 7, rule
 /// `percent`, and return where the money went. `other` is the penalty of another milestone.
 fn ruled(by: Side, bond: Balance, other: Balance, percent: u32) -> Sums {
@@ -175,6 +226,8 @@ fn ruled(by: Side, bond: Balance, other: Balance, percent: u32) -> Sums {
 				assert_ok!(dispute(SELLER, id, 0));
 			},
 		}
+		let other = if by == Side::Buyer { SELLER } else { BUYER };
+		assert_ok!(answer(other, id, 0));
 		let before = HOLDERS.map(|who| free(&who, &USD));
 		events();
 		assert_ok!(rule(FIRST, id, 0, percent));
@@ -236,7 +289,7 @@ fn releasing_all_should_end_a_dispute_and_give_the_fee_back() {
 		let id = delivered(panel(2));
 		assert_ok!(dispute(BUYER, id, 0));
 		assert_ok!(Escrow::release(signed(BUYER), id, 0, 40));
-		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1 });
+		assert_eq!(state(id, 0), State::Disputed { by: Side::Buyer, opened: 1, answered: false });
 		assert_ok!(Escrow::release(signed(BUYER), id, 0, 60));
 		assert_eq!(outcome(id).sums, Sums { released: 100, ..Sums::default() });
 		assert_eq!(free(&BUYER, &USD), CREDITS - 100);
@@ -305,6 +358,7 @@ fn a_ruling_should_concern_only_what_is_open() {
 		let id = delivered(panel(1));
 		assert_ok!(Escrow::release(signed(BUYER), id, 0, 40));
 		assert_ok!(dispute(BUYER, id, 0));
+		assert_ok!(answer(SELLER, id, 0));
 		assert_ok!(rule(FIRST, id, 0, 50));
 		let sums = outcome(id).sums;
 		assert_eq!((sums.released, sums.refunded, sums.penalties), (70, 30, 3));
@@ -326,6 +380,7 @@ fn a_penalty_should_be_in_proportion_to_what_is_in_dispute() {
 				assert_ok!(Escrow::release(signed(BUYER), id, 0, released));
 			}
 			assert_ok!(dispute(BUYER, id, 0));
+			assert_ok!(answer(SELLER, id, 0));
 			assert_ok!(rule(FIRST, id, 0, 0));
 			assert_eq!(outcome(id).sums.penalties, due);
 			// What the penalty leaves of the bond is there for the fee.

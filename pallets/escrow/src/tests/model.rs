@@ -35,7 +35,7 @@ fn is(error: Error<Test>) -> Told {
 
 /// The terms of a milestone.
 fn terms(kind: usize, amount: Balance) -> Milestone {
-	let plain = Milestone { amount, deliver_within: 20, review: 15, rework: 10, ..milestone() };
+	let plain = Milestone { amount, deliver_within: 20, review: 15, rework: 15, ..milestone() };
 	match kind {
 		0 => Milestone { changes: 2, ..plain },
 		1 => Milestone { penalty: 0, changes: 0, rework: 0, ..plain },

@@ -342,7 +342,7 @@ impl Model {
 		let row = self.deals.get_mut(&id).unwrap();
 		row.disputes += 1;
 		row.touch(Some(side));
-		row.steps[at].state = State::Disputed { by: side, opened: now };
+		row.steps[at].state = State::Disputed { by: side, opened: now, answered: false };
 		let turns = deal.offer.panel.arbiters.len() as u32;
 		let ends = (turns > 0).then_some(now + turns * 10);
 		let evidence = evidence(3);
@@ -358,7 +358,45 @@ impl Model {
 		self.end(id, at, Ending::Resolved, Cut { to_seller, ..Cut::default() }, None)
 	}
 
-	/// Who may rule now.
+	/// The other side has answered, or a tenth of ten blocks has passed.
+	pub(super) fn is_heard(&self, id: AgreementId, milestone: u32) -> bool {
+		let steps = self.deals.get(&id).map(|deal| &deal.steps);
+		let step = steps.and_then(|steps| steps.get(milestone as usize));
+		step.is_some_and(|step| match step.state {
+			State::Disputed { opened, answered, .. } => answered || self.now > opened + 1,
+			_ => false,
+		})
+	}
+
+	pub(super) fn answer(&mut self, by: &AccountId, id: AgreementId, milestone: u32) -> Told {
+		let (now, at) = (self.now, milestone as usize);
+		let Some(deal) = self.deals.get(&id) else { return is(Error::UnknownAgreement) };
+		let side = match by {
+			by if *by == deal.offer.buyer => Side::Buyer,
+			by if *by == deal.offer.seller => Side::Seller,
+			_ => return is(Error::NotParty),
+		};
+		let deal = self.running(None, id, milestone)?;
+		let State::Disputed { by: opener, opened, answered } = deal.steps[at].state else {
+			return is(Error::NotDisputed);
+		};
+		if side == opener {
+			return is(Error::OwnDispute);
+		}
+		if answered {
+			return is(Error::AlreadyAnswered);
+		}
+		if now >= deal.due(at) {
+			return is(Error::DisputeOver);
+		}
+		deal.steps[at].state = State::Disputed { by: opener, opened, answered: true };
+		deal.touch(Some(side));
+		let evidence = evidence(5);
+		self.events.push(Event::Answered { id, milestone, by: side, evidence });
+		Ok(())
+	}
+
+	/// Whose turn it is, if it may rule.
 	pub(super) fn seat(&self, id: AgreementId, milestone: u32) -> Option<AccountId> {
 		let deal = self.deals.get(&id)?;
 		let State::Disputed { opened, .. } = deal.steps.get(milestone as usize)?.state else {
@@ -388,6 +426,9 @@ impl Model {
 		};
 		if now >= deal.due(at) {
 			return is(Error::DisputeOver);
+		}
+		if !self.is_heard(id, milestone) {
+			return is(Error::TooEarlyToRule);
 		}
 		if self.seat(id, milestone).as_ref() != Some(by) {
 			return is(Error::NotInTheSeat);

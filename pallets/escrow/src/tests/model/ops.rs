@@ -82,6 +82,11 @@ pub enum Op {
 		/// At the latest dispute.
 		aimed: bool,
 	},
+	/// Of the latest dispute.
+	Answer {
+		by: Option<usize>,
+		by_seller: bool,
+	},
 	Poke {
 		deal: usize,
 	},
@@ -193,6 +198,7 @@ pub fn op() -> impl Strategy<Value = Op> {
 		5 => (by(), at(), prop_oneof![Just(0u32), Just(1_000_000), 0..=1_000_000u32], any::<bool>()).prop_map(
 			|(by, (deal, milestone), share, aimed)| Op::Rule { by, deal, milestone, share, aimed }
 		),
+		3 => (by(), any::<bool>()).prop_map(|(by, by_seller)| Op::Answer { by, by_seller }),
 		4 => (0..12usize).prop_map(|deal| Op::Poke { deal }),
 		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, behind(), expires, good()).prop_map(
 			|(by, deal, seller, behind, expires, good)| {

@@ -113,12 +113,17 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 				Some((id, at, _)) => (id, at),
 				None => (model.id(deal), milestone),
 			};
-			let seat = model.seat(id, milestone);
+			let seat = model.seat(id, milestone).filter(|_| model.is_heard(id, milestone));
 			assert_eq!(Escrow::seat(id, milestone), seat);
 			let by = by.map(|index| EVERYONE[index].clone()).or(seat).unwrap_or(FIRST);
 			let expected = model.rule(&by, id, milestone, share);
 			let share = Permill::from_parts(share);
 			(expected, Escrow::rule(signed(by), id, milestone, share, evidence(4)))
+		},
+		Op::Answer { by, by_seller } => {
+			let (id, milestone, _) = model.disputed().unwrap_or((NOWHERE, 0, 0));
+			let by = model.party(by, id, if by_seller { Side::Seller } else { Side::Buyer });
+			(model.answer(&by, id, milestone), answer(by, id, milestone))
 		},
 		Op::Poke { deal } => {
 			let id = model.id(deal);
@@ -320,6 +325,7 @@ fn sequences_should_reach_every_event_and_nearly_every_error() {
 		"Event::Disputed",
 		"Event::Ruled",
 		"Event::ArbiterPaid",
+		"Event::Answered",
 		"Event::Extended",
 		"Event::Forgotten",
 		"Released",
