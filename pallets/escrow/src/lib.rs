@@ -626,8 +626,8 @@ pub mod pallet {
 		///   see there.
 		/// - [`Error::SponsorLimitReached`], [`Error::SponsorCannotPay`], [`Error::OwnerCannotPay`]: the
 		///   storage deposits.
-		/// - What the registry says of a seller or an arbiter that is not active, and of the signature,
-		///   and the spend guard of a spend beyond a limit.
+		/// - What the registry says of a seller or an arbiter that is not active, of a buyer that is an agent
+		///   and not active, and of the signature, and the spend guard of a spend beyond a limit.
 		///
 		/// ## Events
 		///

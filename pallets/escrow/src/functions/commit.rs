@@ -53,6 +53,10 @@ impl<T: Config> Pallet<T> {
 		let Offer { buyer, seller, asset, bond, .. } = &offer;
 		let (asset, bond) = (asset.clone(), *bond);
 		T::Registry::ensure_active(seller)?;
+		// Whoever pays can be any account; an agent that was stopped shall not pay either.
+		if T::Registry::operator_of(buyer).is_some() {
+			T::Registry::ensure_active(buyer)?;
+		}
 		ensure!(!T::Registry::related(buyer, seller), Error::<T>::SameOperator);
 		T::Arbitration::ensure_panel(&offer.panel, buyer, seller)?;
 		if let Some(signature) = signature {

@@ -128,6 +128,12 @@ fn commit_should_be_refused_when_somebody_is_not_active_or_not_independent() {
 			assert_noop!(try_commit(&offer()), DispatchError::Other("inactive"));
 			set_inactive(&who, false);
 		}
+		// A buyer need be no agent; one that is must be active.
+		let buys = Offer { negotiation: [2; 32], buyer: AGENT, ..offer() };
+		set_inactive(&AGENT, true);
+		assert_noop!(try_commit(&buys), DispatchError::Other("inactive"));
+		set_inactive(&AGENT, false);
+		assert_ok!(frame_support::hypothetically!(try_commit(&buys)));
 		set_operator(&SELLER, &BUYER);
 		refused!(try_commit(&offer()), SameOperator);
 		set_operator(&SELLER, &SECOND);
@@ -188,7 +194,8 @@ fn the_operator_should_put_up_deposits_within_its_limits() {
 		assert_ok!(try_commit(&buys(3)));
 		// An agent that is stopped is not sponsored. Its room for records is used up as well.
 		set_inactive(&AGENT, true);
-		refused!(try_commit(&buys(4)), OwnerCannotPay);
+		let withdrawn = Escrow::withdraw_offer(signed(AGENT), BUYER, [9; 32], Side::Buyer, 1);
+		refused!(withdrawn, OwnerCannotPay);
 	});
 }
 

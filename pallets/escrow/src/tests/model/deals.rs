@@ -34,7 +34,7 @@ impl Model {
 				return is(Error::OfferSuperseded);
 			}
 		}
-		if !self.is_active(&seller) {
+		if !self.is_active(&seller) || AGENTS.contains(&buyer) && !self.is_active(&buyer) {
 			return Err(DispatchError::Other("inactive"));
 		}
 		if self.related(&buyer, &seller) {
