@@ -13,7 +13,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use frame_support::{traits::Footprint, weights::Weight};
-use sp_runtime::{DispatchError, DispatchResult};
+use sp_runtime::{DispatchError, DispatchResult, Permill};
 
 /// Who is an agent, and who answers for it.
 pub trait AgentRegistry {
@@ -333,7 +333,15 @@ pub trait Arbitration {
 	/// Who may rule in `case` in block `now`. `None` when nobody may, for now or for good.
 	fn seat(panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId>;
 
-	/// The last block in which anybody can rule in a case that was opened in block `opened`; `None`
-	/// when the panel never decides, so that the offer's fallback applies at once.
-	fn ends(panel: &Panel, opened: BlockNumber) -> Option<BlockNumber>;
+	/// The last block in which anybody can rule in `case`; `None` when the panel never decides, so that the
+	/// offer's fallback applies at once. The same in every block, from the opening of the case on.
+	fn ends(panel: &Panel, case: &Case) -> Option<BlockNumber>;
+
+	/// `case` was opened: the time to draw a panel. Cannot veto. Comes before all questions about the
+	/// case.
+	fn opened(panel: &Panel, case: &Case);
+
+	/// `case` is over, with the share of the seller that was ruled, or without a ruling. Comes once for each
+	/// case that was opened, after the fee was paid to whoever had the seat or went back. Cannot veto.
+	fn closed(panel: &Panel, case: &Case, ruling: Option<Permill>);
 }

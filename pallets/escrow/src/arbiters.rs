@@ -3,7 +3,7 @@
 use crate::{Config, Error};
 use core::marker::PhantomData;
 use frame_support::ensure;
-use sp_runtime::DispatchResult;
+use sp_runtime::{DispatchResult, Permill};
 use stoa_primitives::{
 	agreement::{Case, Panel},
 	traits::{AgentRegistry, Arbitration},
@@ -51,10 +51,15 @@ impl<T: Config> Arbitration for NamedArbiters<T> {
 		may_rule.then(|| arbiter.clone())
 	}
 
-	fn ends(panel: &Panel, opened: BlockNumber) -> Option<BlockNumber> {
+	fn ends(panel: &Panel, case: &Case) -> Option<BlockNumber> {
 		let arbiters =
 			BlockNumber::try_from(panel.arbiters.len()).ok().filter(|count| *count > 0)?;
 		// Saturating: at the end of time there is no later block to name.
-		Some(opened.saturating_add(panel.turn.saturating_mul(arbiters)))
+		Some(case.opened.saturating_add(panel.turn.saturating_mul(arbiters)))
 	}
+
+	// The offer has named everybody, and the fee is paid to who has the seat.
+	fn opened(_: &Panel, _: &Case) {}
+
+	fn closed(_: &Panel, _: &Case, _: Option<Permill>) {}
 }

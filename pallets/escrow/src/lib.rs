@@ -1102,7 +1102,7 @@ pub mod pallet {
 
 		/// What happens when, and to whom, if everybody stays silent.
 		pub fn deadlines(id: AgreementId) -> Option<Deadlines> {
-			Agreements::<T>::get(id).map(|agreement| Self::deadlines_of(&agreement))
+			Agreements::<T>::get(id).map(|agreement| Self::deadlines_of(id, &agreement))
 		}
 
 		/// Who may rule on a milestone in the current block.

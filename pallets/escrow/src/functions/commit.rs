@@ -114,7 +114,7 @@ impl<T: Config> Pallet<T> {
 			depositor,
 			ticket,
 		};
-		let ends = Self::deadlines_of(&agreement).ends;
+		let ends = Self::deadlines_of(id, &agreement).ends;
 		Self::announce(id, key, &agreement, total);
 		Agreements::<T>::insert(id, agreement);
 		Ok(Quote { id, total, bond, schedule, ends })

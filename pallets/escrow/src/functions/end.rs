@@ -3,10 +3,21 @@
 use super::*;
 use crate::weights::WeightInfo;
 use frame_support::dispatch::DispatchResultWithPostInfo;
+use sp_runtime::Permill;
 use stoa_primitives::{
 	money::Source,
 	traits::{Ledger, OutcomeHook, Settle, Settlement},
 };
+
+/// How a dispute about a milestone ends, if there is one.
+pub(super) enum Verdict {
+	/// Nobody has ruled.
+	None,
+	/// The parties have ended it themselves.
+	Agreed,
+	/// By somebody, with this share to the seller.
+	Ruled(AccountId, Permill),
+}
 
 impl<T: Config> Pallet<T> {
 	/// Settle `amount` to the seller.
@@ -72,32 +83,42 @@ impl<T: Config> Pallet<T> {
 		if panel.fee == 0 || elapsed.saturating_mul(2) <= panel.turn {
 			return None;
 		}
-		let milestone = u32::try_from(index).ok()?;
-		let case = Self::case(id, &agreement.offer, milestone, opened);
+		let case = Self::case(id, &agreement.offer, index, opened);
 		let arbiter = T::Arbitration::seat(panel, &case, now)?;
-		let (fee, to) = (panel.fee, arbiter.clone());
+		let (milestone, fee, to) = (case.milestone, panel.fee, arbiter.clone());
 		Self::deposit_event(Event::ArbiterPaid { id, milestone, arbiter: to, fee });
 		Some(arbiter)
 	}
 
-	/// The fee of a dispute goes to whoever has earned it, or back to whoever has put it up.
-	fn end_fee(
+	/// Close the dispute about a milestone, if there is one: its fee goes to whoever has earned it, or back to
+	/// whoever has put it up.
+	fn close_case(
+		id: AgreementId,
 		agreement: &mut AgreementOf<T>,
-		by: Side,
-		arbiter: Option<&AccountId>,
+		index: usize,
+		verdict: Verdict,
 	) -> DispatchResult {
+		let state = agreement.milestones.get(index).map(|progress| progress.state);
+		let Some(State::Disputed { by, opened, .. }) = state else { return Ok(()) };
+		let (arbiter, ruling) = match verdict {
+			Verdict::None => (None, None),
+			Verdict::Agreed => (Self::pay_for_work(id, agreement, index), None),
+			Verdict::Ruled(arbiter, share) => (Some(arbiter), Some(share)),
+		};
 		let offer = &agreement.offer;
 		let fee = offer.panel.fee;
 		match arbiter {
-			_ if fee == 0 => Ok(()),
+			_ if fee == 0 => (),
 			Some(arbiter) => {
-				T::Ledger::pay_locked(arbiter, &offer.asset, fee, PURSE)?;
+				T::Ledger::pay_locked(&arbiter, &offer.asset, fee, PURSE)?;
 				let sum = agreement.sums.fees.checked_add(fee);
 				agreement.sums.fees = sum.ok_or(ArithmeticError::Overflow)?;
-				Ok(())
 			},
-			None => T::Ledger::unlock(offer.party(by), &offer.asset, fee, PURSE),
+			None => T::Ledger::unlock(offer.party(by), &offer.asset, fee, PURSE)?,
 		}
+		let case = Self::case(id, offer, index, opened);
+		T::Arbitration::closed(&offer.panel, &case, ruling);
+		Ok(())
 	}
 
 	/// The seller has failed a milestone.
@@ -119,13 +140,11 @@ impl<T: Config> Pallet<T> {
 		index: usize,
 		ending: Ending,
 		division: Division,
-		arbiter: Option<&AccountId>,
+		verdict: Verdict,
 	) -> DispatchResult {
 		let progress =
 			agreement.milestones.get(index).copied().ok_or(Error::<T>::UnknownMilestone)?;
-		if let State::Disputed { by, .. } = progress.state {
-			Self::end_fee(agreement, by, arbiter)?;
-		}
+		Self::close_case(id, agreement, index, verdict)?;
 		let Division { to_seller, to_buyer, penalty, costs_of_buyer, costs_of_seller } = division;
 		Self::pay(id, agreement, to_seller)?;
 		Self::refund(agreement, to_buyer)?;
@@ -159,8 +178,7 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let to_seller = agreement.open(index);
 		let division = Division { to_seller, ..Division::default() };
-		let arbiter = Self::pay_for_work(id, agreement, index);
-		Self::end_milestone(id, agreement, index, Ending::Released, division, arbiter.as_ref())
+		Self::end_milestone(id, agreement, index, Ending::Released, division, Verdict::Agreed)
 	}
 
 	/// The seller has not delivered in time.
@@ -169,7 +187,7 @@ impl<T: Config> Pallet<T> {
 		let to_buyer = agreement.open(index);
 		let division = Division { to_buyer, penalty, ..Division::default() };
 		Self::note_breach(agreement);
-		Self::end_milestone(id, agreement, index, Ending::Expired, division, None)
+		Self::end_milestone(id, agreement, index, Ending::Expired, division, Verdict::None)
 	}
 
 	/// Write an agreement back, or end it when no milestone is left.
@@ -197,10 +215,7 @@ impl<T: Config> Pallet<T> {
 		for index in running {
 			let progress =
 				agreement.milestones.get(index).copied().ok_or(Error::<T>::UnknownMilestone)?;
-			if let State::Disputed { by, .. } = progress.state {
-				let arbiter = Self::pay_for_work(id, &agreement, index);
-				Self::end_fee(&mut agreement, by, arbiter.as_ref())?;
-			}
+			Self::close_case(id, &mut agreement, index, Verdict::Agreed)?;
 			let ended = Progress { state: State::Ended(Ending::Cancelled), ..progress };
 			Self::set(&mut agreement, index, ended)?;
 		}
@@ -242,24 +257,32 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Whether a milestone's time is over, see [`Deadlines`].
-	fn is_due(agreement: &AgreementOf<T>, state: State, now: BlockNumber) -> bool {
-		Self::last_block(agreement, state).is_some_and(|last| last < now)
+	fn is_due(id: AgreementId, agreement: &AgreementOf<T>, index: usize, now: BlockNumber) -> bool {
+		Self::last_block(id, agreement, index).is_some_and(|last| last < now)
 	}
 
 	/// The last block before the silence of whoever a milestone waits for ends it.
 	///
 	/// The silence of who can still undo the agreement ends nothing: it need not know that there is one.
-	fn last_block(agreement: &AgreementOf<T>, state: State) -> Option<BlockNumber> {
-		let (last, waits_for) = match state {
+	fn last_block(
+		id: AgreementId,
+		agreement: &AgreementOf<T>,
+		index: usize,
+	) -> Option<BlockNumber> {
+		let offer = &agreement.offer;
+		let (last, waits_for) = match agreement.milestones.get(index)?.state {
 			State::Funded { deliver_by } | State::Reworking { deliver_by } => {
 				(deliver_by, Some(Side::Seller))
 			},
 			State::Delivered { review_until } => (review_until, Some(Side::Buyer)),
-			State::Disputed { opened, .. } => (Self::dispute_ends(&agreement.offer, opened), None),
+			State::Disputed { opened, .. } => {
+				let case = Self::case(id, offer, index, opened);
+				(Self::case_ends(offer, &case), None)
+			},
 			State::Ended(_) => return None,
 		};
 		let undo_until = agreement.undo_until();
-		let undo_until = undo_until.filter(|_| waits_for == Some(agreement.offer.by));
+		let undo_until = undo_until.filter(|_| waits_for == Some(offer.by));
 		Some(last.max(undo_until.unwrap_or(last)))
 	}
 
@@ -271,7 +294,7 @@ impl<T: Config> Pallet<T> {
 			let Some(state) = agreement.milestones.get(index).map(|progress| progress.state) else {
 				continue;
 			};
-			if !Self::is_due(&agreement, state, now) {
+			if !Self::is_due(id, &agreement, index, now) {
 				continue;
 			}
 			match state {
@@ -291,13 +314,13 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What happens when if everybody stays silent.
-	pub(crate) fn deadlines_of(agreement: &AgreementOf<T>) -> Deadlines {
+	pub(crate) fn deadlines_of(id: AgreementId, agreement: &AgreementOf<T>) -> Deadlines {
 		let offer = &agreement.offer;
 		let milestones: Vec<_> = agreement
 			.running()
 			.filter_map(|index| {
 				let state = agreement.milestones.get(index)?.state;
-				let from = Self::last_block(agreement, state)?.saturating_add(1);
+				let from = Self::last_block(id, agreement, index)?.saturating_add(1);
 				let milestone = u32::try_from(index).ok()?;
 				let open = agreement.open(index);
 				let penalty = offer.milestones.get(index)?.penalty;

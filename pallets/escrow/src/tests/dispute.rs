@@ -401,6 +401,68 @@ fn an_advance_should_not_lessen_the_penalty_of_who_delivers_nothing() {
 	});
 }
 
+/// A delivered agreement that names the court, with turns of 10 blocks and a fee of 7.
+fn before_the_court() -> AgreementId {
+	delivered(Panel { arbiters: vec![COURT].try_into().unwrap(), ..panel(1) })
+}
+
+#[test]
+fn a_panel_that_is_drawn_should_rule_and_be_paid() {
+	build_and_execute(|| {
+		let id = before_the_court();
+		assert_eq!(Courts::drawn(id, 0), []);
+		run_to(4);
+		assert_ok!(dispute(BUYER, id, 0));
+		// Drawn by the block of the dispute, and known to whoever asks how long it lasts.
+		assert_eq!(Courts::drawn(id, 0), [FIRST, THIRD]);
+		assert!(matches!(events()[0], Event::Disputed { ends: Some(24), .. }));
+		assert_eq!(Escrow::deadlines(id).unwrap().ends, 25);
+		run_to(24);
+		assert_eq!(Escrow::seat(id, 0), Some(COURT));
+		refused!(rule(FIRST, id, 0, 30), NotInTheSeat);
+		assert_ok!(rule(COURT, id, 0, 30));
+		assert_eq!(outcome(id).sums.fees, 7);
+		assert_eq!(Courts::drawn(id, 0), []);
+		assert_eq!(Courts::last_ruling(), Some(Some(Permill::from_percent(30))));
+		assert_eq!([FIRST, SECOND, THIRD, COURT].map(|who| free(&who, &USD)), [3, 0, 3, 1]);
+	});
+}
+
+#[test]
+fn a_panel_that_is_drawn_should_be_let_go_however_its_case_ends() {
+	let ends: [(fn(AgreementId) -> DispatchResult, Balance); 3] = [
+		(|id| Escrow::release(signed(BUYER), id, 0, 100), 7),
+		(
+			|id| {
+				let sequence = view(id).sequence;
+				let consent = CancelConsent { agreement: id, seller: 0, sequence, expires: 100 };
+				let signature = seal(&SELLER, &consent.to_bytes(&domain()));
+				Escrow::cancel(signed(BUYER), consent, signature)
+			},
+			7,
+		),
+		(
+			|id| {
+				run_to(22);
+				poke(id)
+			},
+			0,
+		),
+	];
+	for (end, fee) in ends {
+		build_and_execute(|| {
+			let id = before_the_court();
+			assert_ok!(dispute(BUYER, id, 0));
+			assert_eq!(Courts::drawn(id, 0), [FIRST, THIRD]);
+			run_to(10);
+			assert_ok!(end(id));
+			assert_eq!((outcome(id).sums.fees, Courts::drawn(id, 0)), (fee, vec![]));
+			assert_eq!(Courts::last_ruling(), Some(None));
+			assert_eq!(free(&FIRST, &USD), fee / 2);
+		});
+	}
+}
+
 proptest::proptest! {
 	#![proptest_config(config(2_000))]
 
