@@ -138,6 +138,8 @@ pub struct Standing<Ticket> {
 	pub buyer_bar: u32,
 	/// The last round whose offers by the seller cannot be committed. Only rises.
 	pub seller_bar: u32,
+	/// Whether an offer of it was withdrawn. It counts once.
+	pub withdrawn: bool,
 	/// The agreement that came of it. A negotiation makes one at most.
 	pub agreement: Option<AgreementId>,
 	/// Last block in which the row must be kept. `None` as long as the agreement runs.

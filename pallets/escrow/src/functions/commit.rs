@@ -85,7 +85,6 @@ impl<T: Config> Pallet<T> {
 		standing.agreement = Some(id);
 		standing.keep_until = None;
 		Standings::<T>::insert(key, standing);
-		Self::count(&offer, |counters| counters.committed(&offer, total, now));
 
 		let milestones: Vec<_> = offer
 			.milestones
@@ -173,17 +172,21 @@ impl<T: Config> Pallet<T> {
 		};
 		ensure!(standing.agreement.is_none(), Error::<T>::NegotiationConcluded);
 		ensure!(standing.raise(side, round), Error::<T>::NothingNew);
+		let is_first = !standing.withdrawn;
+		standing.withdrawn = true;
 		standing.keep_until = Some(Self::after(MAX_VALIDITY));
 		Standings::<T>::insert(key, standing);
 		let by = match side {
 			Side::Buyer => buyer,
 			Side::Seller => seller,
 		};
-		let withdrawn = |counters: &mut Counters| {
-			counters.withdrawn = counters.withdrawn.saturating_add(1);
-		};
-		Self::count_for(&by, withdrawn);
-		Market::<T>::mutate(withdrawn);
+		if is_first {
+			let withdrawn = |counters: &mut Counters| {
+				counters.withdrawn = counters.withdrawn.saturating_add(1);
+			};
+			Self::count_for(&by, withdrawn);
+			Market::<T>::mutate(withdrawn);
+		}
 		Self::deposit_event(Event::OfferWithdrawn { negotiation: key, by, side, round });
 		Ok(())
 	}

@@ -45,7 +45,6 @@ impl<T: Config> Pallet<T> {
 		}
 		T::Arbitration::opened(&offer.panel, &case);
 		let ends = T::Arbitration::ends(&offer.panel, &case);
-		Self::count(offer, |counters| counters.disputes = counters.disputes.saturating_add(1));
 		agreement.disputes = agreement.disputes.saturating_add(1);
 		progress.state = State::Disputed { by: side, opened, answered: false };
 		agreement.touch(Some(side));

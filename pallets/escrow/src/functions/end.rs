@@ -227,6 +227,15 @@ impl<T: Config> Pallet<T> {
 		let owner = agreement.offer.recipient().clone();
 		let total = agreement.offer.total().ok_or(ArithmeticError::Overflow)?;
 		let negotiation = agreement.offer.key();
+		let came_off = match reason {
+			EndReason::Completed => true,
+			EndReason::Cancelled => agreement.sums.released > 0,
+			EndReason::Voided => false,
+		};
+		let (started, disputed) = (agreement.started, agreement.disputes > 0);
+		Self::count(&agreement.offer, |counters| {
+			counters.ended(&agreement.offer, total, started, came_off, disputed);
+		});
 		let Agreement { offer, bond, sums, depositor, ticket, .. } = agreement;
 		Agreements::<T>::remove(id);
 		if bond > 0 {

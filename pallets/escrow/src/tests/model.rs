@@ -51,6 +51,7 @@ struct Talk {
 	seller: AccountId,
 	/// The buyer's bar and the seller's.
 	bars: [u32; 2],
+	withdrawn: bool,
 	deal: Option<AgreementId>,
 	keep_until: Option<BlockNumber>,
 	depositor: AccountId,
@@ -350,7 +351,8 @@ impl Model {
 				self.counted.entry(who.clone()).or_default();
 			}
 			let (bars, deal, keep_until) = ([0; 2], None, None);
-			let talk = Talk { buyer, seller, bars, deal, keep_until, depositor, owner };
+			let withdrawn = false;
+			let talk = Talk { buyer, seller, bars, withdrawn, deal, keep_until, depositor, owner };
 			self.talks.insert(key, talk);
 		}
 		Ok(self.talks.get_mut(&key).unwrap())

@@ -70,18 +70,6 @@ impl Model {
 		talk.keep_until = None;
 
 		let now = self.now;
-		self.count(offer, |counters| {
-			counters.agreements += 1;
-			counters.offers += u64::from(offer.round);
-			// Doubling classes: 0, 1, 2 to 3, 4 to 7 blocks.
-			let waited = now - offer.opened;
-			let class = (0..).find(|class| waited < 1 << class).unwrap();
-			counters.waits[class] += 1;
-			if let Some(ratio) = (total * 1_000_000).checked_div(offer.first_ask) {
-				counters.priced += 1;
-				counters.price_ppm += ratio as u64;
-			}
-		});
 		assert!(!self.made.contains(&id), "an agreement has come back");
 		self.made.push(id);
 		let steps = offer.milestones.iter().map(|terms| Progress {
@@ -136,9 +124,12 @@ impl Model {
 		}
 		talk.bars[side as usize] = round;
 		talk.keep_until = Some(now + MAX_VALIDITY);
+		let is_first = !std::mem::replace(&mut talk.withdrawn, true);
 		let by = offer.party(side).clone();
-		self.counted.get_mut(&by).unwrap().withdrawn += 1;
-		self.market.withdrawn += 1;
+		if is_first {
+			self.counted.get_mut(&by).unwrap().withdrawn += 1;
+			self.market.withdrawn += 1;
+		}
 		self.events.push(Event::OfferWithdrawn { negotiation: offer.key(), by, side, round });
 		Ok(())
 	}
@@ -338,7 +329,6 @@ impl Model {
 			return is(Error::DisputerCannotPay);
 		}
 		*self.purse(by) -= fee;
-		self.count(&deal.offer, |counters| counters.disputes += 1);
 		let row = self.deals.get_mut(&id).unwrap();
 		row.disputes += 1;
 		row.touch(Some(side));
@@ -662,12 +652,34 @@ impl Model {
 	fn conclude(&mut self, id: AgreementId, reason: EndReason) {
 		let deal = self.deals.remove(&id).unwrap();
 		let (offer, sums, bond) = (deal.offer, deal.sums, deal.bond);
+		let total: Balance = offer.milestones.iter().map(|terms| terms.amount).sum();
+		let failed = match reason {
+			EndReason::Completed => false,
+			EndReason::Cancelled => sums.released == 0,
+			EndReason::Voided => true,
+		};
+		self.count(&offer, |counters| {
+			counters.offers += u64::from(offer.round);
+			if failed {
+				return;
+			}
+			counters.agreements += 1;
+			counters.disputes += u32::from(deal.disputes > 0);
+			// Doubling classes: 0, 1, 2 to 3, 4 to 7 blocks.
+			let waited = deal.started - offer.opened;
+			let class = (0..).find(|class| waited < 1 << class).unwrap();
+			counters.waits[class] += 1;
+			if let Some(ratio) = (total * 1_000_000).checked_div(offer.first_ask) {
+				counters.priced += 1;
+				counters.price_ppm += ratio.min(2_000_000) as u64;
+			}
+		});
 		*self.purse(&offer.seller) += bond;
 		*self.native.entry(deal.depositor).or_default() += AGREEMENT_PRICE;
 		self.talks.get_mut(&offer.key()).unwrap().keep_until = Some(self.now + RECORD_PERIOD);
 		let outcome = Outcome {
 			negotiation: offer.key(),
-			total: offer.milestones.iter().map(|terms| terms.amount).sum(),
+			total,
 			buyer: offer.buyer,
 			seller: offer.seller,
 			asset: USD,
