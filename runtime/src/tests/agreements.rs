@@ -209,6 +209,98 @@ fn parties_should_not_share_an_operator_with_each_other_or_an_arbiter() {
 }
 
 #[test]
+fn a_stopped_agent_should_buy_nothing_and_leave_all_the_same() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let id = commit(&judged(&buyer, &seller, &arbiter));
+		let agent = || buyer.account.clone();
+		ok(bob().origin(), pallet_stoa_agents::Call::pause { agent: agent() });
+		let next = || Offer { negotiation: [2; 32], ..judged(&buyer, &seller, &arbiter) };
+		let refusal = crate::Escrow::quote(next()).unwrap_err();
+		assert_eq!(refusal, AgentError::<Runtime>::Paused.into());
+		ok(buyer.origin(), Call::release { id, milestone: 0, amount: DOLLAR / 10 });
+		ok(bob().origin(), pallet_stoa_agents::Call::retire { agent: agent() });
+		assert_eq!(
+			crate::Escrow::quote(next()).unwrap_err(),
+			AgentError::<Runtime>::Retired.into()
+		);
+		// Bob himself is no agent, and can buy.
+		let offer = Offer { buyer: bob().account, ..next() };
+		let refusal = crate::Escrow::quote(offer).unwrap_err();
+		assert_eq!(refusal, Error::<Runtime>::BuyerCannotPay.into());
+	});
+}
+
+#[test]
+fn e8_a_schedule_that_takes_effect_should_not_concern_what_runs() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let mut of = judged(&buyer, &seller, &arbiter);
+		of.milestones[0].deliver_within = 30 * stoa_primitives::DAYS;
+		let id = commit(&of);
+		let percent = Permill::from_percent;
+		let (provider, platform, referral) = (percent(80), percent(15), percent(5));
+		let call = pallet_stoa_fee_split::Call::propose_schedule { provider, platform, referral };
+		ok(root(), call);
+		let release = |id, amount| Call::release { id, milestone: 0, amount };
+		// Half before and half after the new one is in effect, by the old one both.
+		ok(buyer.origin(), release(id, DOLLAR / 20));
+		advance(15 * stoa_primitives::DAYS);
+		let before = seller.credits(&DUSD);
+		let next = commit(&Offer {
+			negotiation: [2; 32],
+			opened: System::block_number(),
+			valid_until: System::block_number() + 100,
+			..of
+		});
+		let schedules =
+			[id, next].map(|id| crate::Escrow::agreement(id).expect("it runs").schedule);
+		assert_eq!(schedules, [0, 1]);
+		ok(buyer.origin(), release(id, DOLLAR / 20));
+		// The bonds of two cents: that of the first is back, that of the other is locked.
+		assert_eq!(seller.credits(&DUSD), before + DOLLAR / 20 * 85 / 100);
+		ok(buyer.origin(), release(next, DOLLAR / 10));
+		let all = DOLLAR / 20 * 85 / 100 + DOLLAR / 10 * 80 / 100 + DOLLAR / 50;
+		assert_eq!(seller.credits(&DUSD), before + all);
+	});
+}
+
+#[test]
+fn e10_a_delegate_key_should_sign_for_its_own_side_alone() {
+	run(|| {
+		let (buyer, seller, arbiter) = parties();
+		let id = commit(&judged(&buyer, &seller, &arbiter));
+		let key = VoucherKey::ed25519(21);
+		let by_key = |message: &[u8]| AgentSignature::Delegate {
+			key: key.key(),
+			signature: key.sign(message),
+		};
+		let (agent, expires_at) = (seller.account.clone(), 100);
+		let scopes = Scopes::NONE.with(Scope::Offer);
+		let add = pallet_stoa_agents::Call::add_key { agent, key: key.key(), scopes, expires_at };
+		ok(alice().origin(), add);
+		let consent =
+			ExtendConsent { agreement: id, milestone: 0, deliver_by: 500, sequence: 0, expires: 9 };
+		let extend = |message: &[u8]| Call::extend { consent, signature: by_key(message) };
+		// A thief with the seller's key: not in the seller's name, which needs the buyer's signature, and
+		// not in its own.
+		let message = consent.to_bytes(&domain());
+		refused(seller.origin(), extend(&message), AgentError::<Runtime>::KeyNotFound);
+		refused(ferdie().origin(), extend(&message), Error::<Runtime>::NotParty);
+		// With the buyer, who submits, it does what the seller can do, and once.
+		ok(buyer.origin(), extend(&message));
+		refused(buyer.origin(), extend(&message), Error::<Runtime>::SequenceNotNext);
+		// Without the scope, or when it was removed, it signs nothing.
+		let agent = seller.account.clone();
+		ok(alice().origin(), pallet_stoa_agents::Call::remove_key { agent, key: key.key() });
+		let consent = CancelConsent { agreement: id, seller: 0, sequence: 1, expires: 9 };
+		let signature = by_key(&consent.to_bytes(&domain()));
+		let cancel = Call::cancel { consent, signature };
+		refused(buyer.origin(), cancel, AgentError::<Runtime>::KeyNotFound);
+	});
+}
+
+#[test]
 fn proxies_for_agents_should_lock_no_bond() {
 	run(|| {
 		use frame_support::traits::InstanceFilter;
