@@ -1,12 +1,15 @@
 //! Agreements with the real ledger, settlement and registry.
 
 use super::*;
+use frame_support::traits::GetCallName;
 use pallet_stoa_agents::Error as AgentError;
 use pallet_stoa_escrow::{Call, Error, Event, RECORD_PERIOD};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use sp_runtime::Permill;
+use std::collections::BTreeSet;
 use stoa_primitives::{
 	agent::{Scope, Scopes},
-	agreement::{lock_of, Evidence},
+	agreement::{lock_of, Evidence, VOID_WINDOW},
 	payload::{CancelConsent, ExtendConsent},
 };
 
@@ -351,4 +354,187 @@ fn a_barter_should_take_two_keys() {
 		assert_eq!(buyer.credits(&DUSD), DOLLAR - DOLLAR / 20 + share);
 		assert_eq!(seller.credits(&DUSD), DOLLAR / 10 - DOLLAR / 20 + share);
 	});
+}
+
+/// What can happen to an agreement.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+	Deliver,
+	Reveal,
+	Accept,
+	Release(Balance),
+	RequestChanges,
+	Dispute(Side),
+	Answer(Side),
+	Rule(u32),
+	Poke,
+	Cancel(Balance),
+	Extend,
+	Supersede,
+	Wait(BlockNumber),
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+	let side = || prop_oneof![Just(Side::Buyer), Just(Side::Seller)];
+	let step = prop_oneof![
+		6 => Just(Step::Deliver),
+		1 => Just(Step::Reveal),
+		1 => Just(Step::Accept),
+		2 => (1..DOLLAR / 10).prop_map(Step::Release),
+		3 => Just(Step::RequestChanges),
+		4 => side().prop_map(Step::Dispute),
+		2 => side().prop_map(Step::Answer),
+		3 => (0..=100u32).prop_map(Step::Rule),
+		2 => Just(Step::Poke),
+		1 => (0..DOLLAR / 10).prop_map(Step::Cancel),
+		1 => Just(Step::Extend),
+		1 => Just(Step::Supersede),
+		4 => prop_oneof![4 => 1..40u32, 1 => Just(100u32), 1 => Just(VOID_WINDOW)].prop_map(Step::Wait),
+	];
+	prop::collection::vec((0..3usize, step), 10..40)
+}
+
+/// Two that trade, an arbiter, and three agreements: by either side, and one under a lock.
+struct Trade {
+	buyer: Person,
+	seller: Person,
+	arbiter: Person,
+	offers: [Offer; 3],
+}
+
+impl Trade {
+	const KEY: [u8; 32] = [9; 32];
+
+	fn new() -> Self {
+		let (buyer, seller, arbiter) = parties();
+		let plain = judged(&buyer, &seller, &arbiter);
+		let mut locked = Offer { negotiation: [3; 32], ..plain.clone() };
+		let milestone = &mut locked.milestones[0];
+		milestone.lock = Some(lock_of(&Self::KEY));
+		(milestone.review, milestone.changes) = (0, 0);
+		let by_buyer = Offer { negotiation: [2; 32], by: Side::Buyer, ..plain.clone() };
+		let offers = [plain, by_buyer, locked];
+		offers.iter().for_each(|offer| _ = commit(offer));
+		Self { buyer, seller, arbiter, offers }
+	}
+
+	fn person(&self, side: Side) -> &Person {
+		match side {
+			Side::Buyer => &self.buyer,
+			Side::Seller => &self.seller,
+		}
+	}
+
+	fn ids(&self) -> [AgreementId; 3] {
+		self.offers.clone().map(|offer| offer.digest(&domain()))
+	}
+
+	/// Whether it can be done is the pallet's affair; the books are checked either way.
+	fn perform(&self, index: usize, step: Step) {
+		let (offer, id, milestone) = (&self.offers[index], self.ids()[index], 0);
+		let (buyer, seller) = (self.buyer.origin(), self.seller.origin());
+		let sequence = crate::Escrow::agreement(id).map_or(0, |view| view.sequence);
+		let expires = System::block_number();
+		let (by, call) = match step {
+			Step::Deliver => (seller, deliver(id, 0)),
+			Step::Reveal => (seller, Call::reveal { id, milestone, key: Self::KEY }),
+			Step::Accept => (buyer, Call::accept { id, milestone }),
+			Step::Release(amount) => (buyer, Call::release { id, milestone, amount }),
+			Step::RequestChanges => {
+				(buyer, Call::request_changes { id, milestone, evidence: evidence() })
+			},
+			Step::Dispute(side) => (self.person(side).origin(), dispute(id, 0)),
+			Step::Answer(side) => {
+				(self.person(side).origin(), Call::answer { id, milestone, evidence: evidence() })
+			},
+			Step::Rule(percent) => (self.arbiter.origin(), rule(id, percent)),
+			Step::Poke => (ferdie().origin(), Call::poke { id }),
+			Step::Cancel(amount) => {
+				let consent = CancelConsent { agreement: id, seller: amount, sequence, expires };
+				let signature = sign(&self.seller, &consent.to_bytes(&domain()));
+				(buyer, Call::cancel { consent, signature })
+			},
+			Step::Extend => {
+				let deliver_by = expires + 200;
+				let consent =
+					ExtendConsent { agreement: id, milestone, deliver_by, sequence, expires };
+				let signature = sign(&self.buyer, &consent.to_bytes(&domain()));
+				(seller, Call::extend { consent, signature })
+			},
+			Step::Supersede => {
+				let (by, previous) = (offer.by.other(), Some(id));
+				let counter = Offer { by, round: 2, previous, ..offer.clone() };
+				let signature = sign(self.person(by), &counter.digest(&domain()));
+				let call = Call::supersede { offer: Box::new(counter), signature };
+				(self.person(offer.by).origin(), call)
+			},
+			Step::Wait(blocks) => return advance(blocks),
+		};
+		_ = dispatch(by, call);
+	}
+
+	/// Everybody is silent: what still runs ends in the block and with the amounts that it says.
+	fn fall_silent(&self) {
+		let ends = |id| crate::Escrow::deadlines(id).map(|said| (said.ends, id));
+		let mut running: Vec<_> = self.ids().into_iter().filter_map(ends).collect();
+		running.sort_unstable();
+		for (last, id) in running {
+			System::set_block_number(last.max(System::block_number()));
+			let said = crate::Escrow::deadlines(id).expect("it runs").milestones[0];
+			let before = crate::Escrow::agreement(id).expect("it runs").sums;
+			ok(ferdie().origin(), Call::poke { id });
+			let sums = crate::Escrow::outcome(id).expect("it is kept").sums;
+			assert_eq!(sums.released - before.released, said.to_seller);
+			assert_eq!(sums.refunded - before.refunded, said.to_buyer);
+			assert_eq!(sums.penalties - before.penalties, said.penalty);
+		}
+	}
+
+	/// What the outcomes say is where the money is, to the unit: the market has its fees of what was
+	/// released, the arbiter has its own, and the two have the rest.
+	fn settle_accounts(&self) {
+		let percent = Permill::from_percent;
+		let schedule = stoa_primitives::money::Schedule::new(percent(85), percent(10), percent(5));
+		let schedule = schedule.expect("that of genesis");
+		let (mut market, mut fees) = (0, 0);
+		for id in self.ids() {
+			let outcome = crate::Escrow::outcome(id).expect("it is kept");
+			let sums = outcome.sums;
+			assert_eq!(outcome.total, sums.released + sums.refunded + sums.costs_of_buyer);
+			assert!(sums.penalties + sums.costs_of_seller <= outcome.bond);
+			let shares = schedule.split(0, sums.released).expect("no more than a dollar");
+			market += shares.platform + shares.referral;
+			fees += sums.fees;
+		}
+		assert_eq!(Credits::solvency(DUSD).locked, 0);
+		assert_eq!(self.arbiter.credits(&DUSD), fees);
+		let left = self.buyer.credits(&DUSD) + self.seller.credits(&DUSD);
+		assert_eq!(left, DOLLAR + DOLLAR / 10 - market - fees);
+		advance(RECORD_PERIOD + 1);
+		for offer in &self.offers {
+			ok(ferdie().origin(), Call::forget { negotiation: offer.key() });
+		}
+	}
+}
+
+#[test]
+fn every_sequence_of_calls_should_leave_the_books_exact() {
+	let mut runner = TestRunner::deterministic();
+	OUTCOMES.take();
+	for _ in 0..100 {
+		let sequence = steps().new_tree(&mut runner).expect("no filter").current();
+		run(|| {
+			let trade = Trade::new();
+			for (index, step) in sequence {
+				trade.perform(index, step);
+			}
+			trade.fall_silent();
+			trade.settle_accounts();
+		});
+	}
+	let done: BTreeSet<_> =
+		OUTCOMES.take().into_iter().filter(|(_, is_ok)| *is_ok).map(|(name, _)| name).collect();
+	for name in Escrow::get_call_names().iter().filter(|name| **name != "withdraw_offer") {
+		assert!(done.contains(name), "{name} has never succeeded: {done:?}");
+	}
 }
