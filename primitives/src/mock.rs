@@ -21,7 +21,7 @@ use crate::{
 	AccountId, AssetId, Balance, BlockNumber,
 };
 use frame_support::{traits::Footprint, weights::Weight};
-use sp_runtime::{DispatchError, DispatchResult};
+use sp_runtime::{DispatchError, DispatchResult, Permill};
 
 macro_rules! mock {
 	(
@@ -166,6 +166,8 @@ mock! {
 	MockArbitration: Arbitration {
 		ensure_panel / mock_ensure_panel (panel: &Panel, buyer: &AccountId, seller: &AccountId) -> DispatchResult;
 		seat / mock_seat (panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId>;
-		ends / mock_ends (panel: &Panel, opened: BlockNumber) -> Option<BlockNumber>;
+		ends / mock_ends (panel: &Panel, case: &Case) -> Option<BlockNumber>;
+		opened / mock_opened (panel: &Panel, case: &Case);
+		closed / mock_closed (panel: &Panel, case: &Case, ruling: Option<Permill>);
 	}
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use frame_support::{traits::Footprint, weights::Weight};
-use sp_runtime::{DispatchError, DispatchResult};
+use sp_runtime::{DispatchError, DispatchResult, Permill};
 
 /// Who is an agent, and who answers for it.
 pub trait AgentRegistry {
@@ -23,10 +23,13 @@ pub trait AgentRegistry {
 	/// Who answers for `who`; `None` for an account that is not a registered agent.
 	fn operator_of(who: &AccountId) -> Option<AccountId>;
 
-	/// Whether one operator answers for both. An account that is no agent answers for itself.
-	fn same_operator(a: &AccountId, b: &AccountId) -> bool {
+	/// Whether the two are not independent: they are the same, one operates the other, or one operator
+	/// answers for both. An account that is no agent answers for itself. Who operates an operator is not
+	/// asked.
+	fn related(a: &AccountId, b: &AccountId) -> bool {
 		let of = |who: &AccountId| Self::operator_of(who).unwrap_or_else(|| who.clone());
-		of(a) == of(b)
+		let (of_a, of_b) = (of(a), of(b));
+		[a, &of_a].iter().any(|who| *who == b || **who == of_b)
 	}
 
 	/// Fails, with the reason, unless `signature` over `payload` binds `who`: by its account key, raw
@@ -330,7 +333,15 @@ pub trait Arbitration {
 	/// Who may rule in `case` in block `now`. `None` when nobody may, for now or for good.
 	fn seat(panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId>;
 
-	/// The last block in which anybody can rule in a case that was opened in block `opened`; `None`
-	/// when the panel never decides, so that the offer's fallback applies at once.
-	fn ends(panel: &Panel, opened: BlockNumber) -> Option<BlockNumber>;
+	/// The last block in which anybody can rule in `case`; `None` when the panel never decides, so that the
+	/// offer's fallback applies at once. The same in every block, from the opening of the case on.
+	fn ends(panel: &Panel, case: &Case) -> Option<BlockNumber>;
+
+	/// `case` was opened: the time to draw a panel. Cannot veto. Comes before all questions about the
+	/// case.
+	fn opened(panel: &Panel, case: &Case);
+
+	/// `case` is over, with the share of the seller that was ruled, or without a ruling. Comes once for each
+	/// case that was opened, after the fee was paid to whoever had the seat or went back. Cannot veto.
+	fn closed(panel: &Panel, case: &Case, ruling: Option<Permill>);
 }

@@ -3,7 +3,7 @@
 use crate::{Config, Error};
 use core::marker::PhantomData;
 use frame_support::ensure;
-use sp_runtime::DispatchResult;
+use sp_runtime::{DispatchResult, Permill};
 use stoa_primitives::{
 	agreement::{Case, Panel},
 	traits::{AgentRegistry, Arbitration},
@@ -13,17 +13,19 @@ use stoa_primitives::{
 /// Arbitration by the arbiters of the offer, in its order. The first has the turn from the block of the
 /// dispute on, each for as many blocks as the offer says; who is silent has lost the turn.
 ///
-/// An arbiter that is stopped, or has come under an operator of one of the parties, cannot rule. Its turn
-/// passes all the same, so that everybody knows from the start when a dispute is over.
+/// An arbiter that is stopped, or is related to one of the parties or to an arbiter before it, cannot rule (see
+/// [`AgentRegistry::related`]). Its turn passes all the same, so that everybody knows from the start when a
+/// dispute is over.
 pub struct NamedArbiters<T>(PhantomData<T>);
 
 impl<T: Config> NamedArbiters<T> {
-	/// Whose turn it is.
-	fn turn(panel: &Panel, opened: BlockNumber, now: BlockNumber) -> Option<&AccountId> {
+	/// Whose turn it is, and the place of that arbiter.
+	fn turn(panel: &Panel, opened: BlockNumber, now: BlockNumber) -> Option<(usize, &AccountId)> {
 		// The block of the dispute belongs to the first turn, which is one block longer for it.
 		let elapsed = now.checked_sub(opened)?.saturating_sub(1);
 		let index = elapsed.checked_div(panel.turn)?;
-		panel.arbiters.get(usize::try_from(index).ok()?)
+		let index = usize::try_from(index).ok()?;
+		panel.arbiters.get(index).map(|arbiter| (index, arbiter))
 	}
 }
 
@@ -33,7 +35,7 @@ impl<T: Config> Arbitration for NamedArbiters<T> {
 			T::Registry::ensure_active(arbiter)?;
 			let others = panel.arbiters.iter().take(index).chain([buyer, seller]);
 			for other in others {
-				let conflict = T::Registry::same_operator(arbiter, other);
+				let conflict = T::Registry::related(arbiter, other);
 				ensure!(!conflict, Error::<T>::ArbiterNotIndependent);
 			}
 		}
@@ -41,17 +43,23 @@ impl<T: Config> Arbitration for NamedArbiters<T> {
 	}
 
 	fn seat(panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId> {
-		let arbiter = Self::turn(panel, case.opened, now)?;
-		let conflict = T::Registry::same_operator(arbiter, &case.buyer)
-			|| T::Registry::same_operator(arbiter, &case.seller);
+		let (index, arbiter) = Self::turn(panel, case.opened, now)?;
+		// Nobody judges its own case, and nobody has two turns.
+		let mut others = panel.arbiters.iter().take(index).chain([&case.buyer, &case.seller]);
+		let conflict = others.any(|other| T::Registry::related(arbiter, other));
 		let may_rule = !conflict && T::Registry::ensure_active(arbiter).is_ok();
 		may_rule.then(|| arbiter.clone())
 	}
 
-	fn ends(panel: &Panel, opened: BlockNumber) -> Option<BlockNumber> {
+	fn ends(panel: &Panel, case: &Case) -> Option<BlockNumber> {
 		let arbiters =
 			BlockNumber::try_from(panel.arbiters.len()).ok().filter(|count| *count > 0)?;
 		// Saturating: at the end of time there is no later block to name.
-		Some(opened.saturating_add(panel.turn.saturating_mul(arbiters)))
+		Some(case.opened.saturating_add(panel.turn.saturating_mul(arbiters)))
 	}
+
+	// The offer has named everybody, and the fee is paid to who has the seat.
+	fn opened(_: &Panel, _: &Case) {}
+
+	fn closed(_: &Panel, _: &Case, _: Option<Permill>) {}
 }

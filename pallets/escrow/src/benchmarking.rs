@@ -32,7 +32,7 @@ const ASSET: AssetId = AssetId::WithId(1);
 const AMOUNT: Balance = 1_000_000_000;
 const PENALTY: Balance = AMOUNT / 10;
 const FEE: Balance = AMOUNT / 100;
-const TURN: u32 = 100;
+const TURN: u32 = 150;
 const KEYS: KeyTypeId = KeyTypeId(*b"offr");
 const LOCK_KEY: [u8; 32] = [7; 32];
 
@@ -179,6 +179,11 @@ impl Deal {
 		self
 	}
 
+	/// What a consent must name.
+	fn sequence<T: Config>(&self) -> u32 {
+		Agreements::<T>::get(self.id::<T>()).expect("it runs").sequence
+	}
+
 	/// The place of the last milestone.
 	fn last(&self) -> u32 {
 		self.offer.milestones.len() as u32 - 1
@@ -289,7 +294,9 @@ mod benchmarks {
 
 	#[benchmark]
 	fn release() {
+		// In the turn of the last arbiter, who is paid.
 		let deal = nearly_over::<T>(DELIVERED, false).dispute::<T>();
+		run_to::<T>(Escrow::<T>::now() + TURN * MAX_ARBITERS);
 
 		#[extrinsic_call]
 		_(deal.buyer.origin(), deal.id::<T>(), deal.last(), AMOUNT);
@@ -369,11 +376,13 @@ mod benchmarks {
 			.commit::<T>()
 			.set::<T>(DELIVERED, DELIVERED)
 			.dispute::<T>();
+		// In the turn of the last arbiter, who is paid for each.
+		run_to::<T>(Escrow::<T>::now() + TURN * MAX_ARBITERS);
 		let consent = CancelConsent {
 			agreement: deal.id::<T>(),
 			seller: AMOUNT,
-			sequence: 0,
-			expires: u32::MAX,
+			sequence: deal.sequence::<T>(),
+			expires: Escrow::<T>::now() + MAX_CONSENT_AGE,
 		};
 		let signature = deal.seller.sign(&consent.to_bytes(&Escrow::<T>::domain()));
 
@@ -390,8 +399,8 @@ mod benchmarks {
 			agreement: deal.id::<T>(),
 			milestone: deal.last(),
 			deliver_by: MAX_DURATION,
-			sequence: 0,
-			expires: u32::MAX,
+			sequence: deal.sequence::<T>(),
+			expires: Escrow::<T>::now() + MAX_CONSENT_AGE,
 		};
 		let signature = deal.seller.sign(&consent.to_bytes(&Escrow::<T>::domain()));
 
@@ -413,5 +422,20 @@ mod benchmarks {
 		_(RawOrigin::Signed(caller), deal.offer.key());
 
 		assert_eq!(Standings::<T>::iter().count(), 0);
+	}
+
+	#[benchmark]
+	fn answer() {
+		let deal = Deal::new::<T>(MAX_MILESTONES, MAX_ARBITERS, false)
+			.commit::<T>()
+			.set::<T>(DELIVERED, DELIVERED)
+			.dispute::<T>();
+
+		#[extrinsic_call]
+		_(deal.seller.origin(), deal.id::<T>(), deal.last(), evidence());
+
+		let agreement = Agreements::<T>::get(deal.id::<T>()).expect("it runs");
+		let last = agreement.milestones.last().expect("there are some");
+		assert!(matches!(last.state, State::Disputed { answered: true, .. }));
 	}
 }

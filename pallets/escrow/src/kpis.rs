@@ -13,21 +13,25 @@ pub const WAIT_CLASSES: usize = 22;
 
 /// One million: what ratios are parts of.
 const MILLION: u64 = 1_000_000;
+/// The most that one price counts for against the first one: twice as much. So an absurd first price moves a
+/// mean no further than that.
+const HIGHEST_RATIO: u64 = 2 * MILLION;
 
 /// What is counted. Counts stop at the largest number.
 #[derive(Clone, Copy, Debug, Decode, Default, Encode, Eq, MaxEncodedLen, PartialEq, TypeInfo)]
 pub struct Counters {
-	/// Agreements that were committed.
+	/// Agreements that have come off and ended.
 	pub agreements: u32,
-	/// Offers made in their negotiations: the sum of the rounds that were committed.
+	/// Offers made in negotiations of which an agreement has ended, come off or not: the sum of the rounds
+	/// that were committed.
 	pub offers: u64,
-	/// Withdrawals of offers.
+	/// Negotiations in which offers were withdrawn.
 	pub withdrawn: u32,
 	/// Agreements whose negotiation had a first price.
 	pub priced: u32,
-	/// The sum of their prices against that, in millionths of it, each at most `u32::MAX`.
+	/// The sum of their prices against that, in millionths of it, each at most twice as much.
 	pub price_ppm: u64,
-	/// Disputes.
+	/// Agreements with a dispute.
 	pub disputes: u32,
 	/// Milestones that sellers have failed.
 	pub breaches: u32,
@@ -36,10 +40,22 @@ pub struct Counters {
 }
 
 impl Counters {
-	pub(crate) fn committed(&mut self, offer: &Offer, total: Balance, now: BlockNumber) {
-		self.agreements = self.agreements.saturating_add(1);
+	/// An agreement has ended. It has come off or not, with or without a dispute.
+	pub(crate) fn ended(
+		&mut self,
+		offer: &Offer,
+		total: Balance,
+		started: BlockNumber,
+		came_off: bool,
+		disputed: bool,
+	) {
 		self.offers = self.offers.saturating_add(offer.round.into());
-		let wait = now.saturating_sub(offer.opened);
+		if !came_off {
+			return;
+		}
+		self.agreements = self.agreements.saturating_add(1);
+		self.disputes = self.disputes.saturating_add(disputed.into());
+		let wait = started.saturating_sub(offer.opened);
 		let class = BlockNumber::BITS.saturating_sub(wait.leading_zeros());
 		// A longer wait than there is a class for is of the last one.
 		let last = WAIT_CLASSES.saturating_sub(1);
@@ -49,8 +65,8 @@ impl Counters {
 		}
 		if let Some(ratio) = total.saturating_mul(MILLION.into()).checked_div(offer.first_ask) {
 			self.priced = self.priced.saturating_add(1);
-			let ratio = u32::try_from(ratio).unwrap_or(u32::MAX);
-			self.price_ppm = self.price_ppm.saturating_add(ratio.into());
+			let ratio = u64::try_from(ratio).unwrap_or(HIGHEST_RATIO).min(HIGHEST_RATIO);
+			self.price_ppm = self.price_ppm.saturating_add(ratio);
 		}
 	}
 

@@ -101,6 +101,11 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxSponsoredRecords: Get<u32>;
 
+		/// Shortest turn of an arbiter in an offer that can be committed, in blocks: it must be able to read
+		/// both sides.
+		#[pallet::constant]
+		type MinTurn: Get<BlockNumber>;
+
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
 	}
@@ -344,6 +349,30 @@ pub mod pallet {
 			/// The agreement that came of it.
 			agreement: Option<AgreementId>,
 		},
+		/// An arbiter was paid for a dispute that the parties have ended themselves.
+		#[codec(index = 13)]
+		ArbiterPaid {
+			/// Agreement id.
+			id: AgreementId,
+			/// Place of the milestone, from 0.
+			milestone: u32,
+			/// Who had the seat.
+			arbiter: AccountId,
+			/// What it got, of what was locked by whoever has opened the dispute.
+			fee: Balance,
+		},
+		/// The side that has not opened a dispute has answered.
+		#[codec(index = 14)]
+		Answered {
+			/// Agreement id.
+			id: AgreementId,
+			/// Place of the milestone, from 0.
+			milestone: u32,
+			/// Who has answered.
+			by: Side,
+			/// What it says.
+			evidence: Evidence,
+		},
 	}
 
 	#[pallet::error]
@@ -381,12 +410,13 @@ pub mod pallet {
 		ReviewOutOfBounds,
 		/// There are more requests for changes than the constant `MaxChanges`, or any under a lock.
 		ChangesOutOfBounds,
-		/// A time for rework is above the constant `MaxDuration`, or 0 though changes can be requested.
+		/// A time for rework is above the constant `MaxDuration`, or below `MinReview` though changes can be
+		/// requested.
 		ReworkOutOfBounds,
 		/// The penalties sum to more than the bond. Raise the bond.
 		PenaltiesAboveBond,
-		/// An arbiter's turn is 0 or above the constant `MaxDuration`, or there is a turn or a fee without
-		/// any arbiter.
+		/// An arbiter's turn is below the constant `MinTurn` or above `MaxDuration`, or there is a turn or a fee
+		/// without any arbiter.
 		PanelOutOfBounds,
 		/// The round is 0 or above the constant `MaxRounds`.
 		RoundOutOfBounds,
@@ -407,9 +437,10 @@ pub mod pallet {
 		NegotiationConcluded,
 		/// As much is known already.
 		NothingNew,
-		/// One operator answers for both sides.
+		/// One operator answers for both sides, or one side operates the other.
 		SameOperator,
-		/// An arbiter shares its operator with a party or with another arbiter. Name others.
+		/// An arbiter shares its operator with a party or with another arbiter, or operates it, or is operated
+		/// by it. Name others.
 		ArbiterNotIndependent,
 		/// The buyer has fewer credits than the milestones are worth. Deposit more.
 		BuyerCannotPay,
@@ -430,8 +461,8 @@ pub mod pallet {
 		NotSigner,
 		/// The offer that is shown is no later one by the side that has committed.
 		NotRefused,
-		/// The time in which an agreement can be undone is over, or something has happened in it: a
-		/// delivery, a release, a change, or a deadline that has passed.
+		/// The time in which an agreement can be undone is over, or the signer of its offer has acted on it
+		/// itself, so that it stands by it.
 		TooLateToVoid,
 		/// The URI contains something else than printable ASCII characters. Percent-encode it.
 		MalformedUri,
@@ -467,7 +498,7 @@ pub mod pallet {
 		NotInTheSeat,
 		/// Nothing is due. Wait for the block that the view function `deadlines` names.
 		NothingDue,
-		/// The consent is not for the next change of this agreement. Ask for one with the sequence that the
+		/// The agreement has changed since the consent was signed. Ask for one with the sequence that the
 		/// view function `agreement` returns.
 		SequenceNotNext,
 		/// The last block of the consent has passed. Ask for a fresh one.
@@ -480,6 +511,16 @@ pub mod pallet {
 		/// The negotiation may not be forgotten yet. Wait for the block after the one that the view
 		/// function `standing` returns.
 		StillNeeded,
+		/// The last block of the consent is further ahead than the constant `MaxConsentAge`. Ask for one
+		/// that ends sooner.
+		ConsentTooLong,
+		/// The caller has opened the dispute itself. Its evidence is in the event.
+		OwnDispute,
+		/// The dispute was answered. What is to be added can be sent to the arbiters.
+		AlreadyAnswered,
+		/// The other side has not answered yet. Wait until it has, or until a tenth of the first turn has
+		/// passed.
+		TooEarlyToRule,
 	}
 
 	#[pallet::extra_constants]
@@ -514,7 +555,7 @@ pub mod pallet {
 			MAX_VALIDITY
 		}
 
-		/// Shortest review without a lock, in blocks.
+		/// Shortest review without a lock, and shortest time for changes, in blocks.
 		#[pallet::constant_name(MinReview)]
 		fn min_review() -> BlockNumber {
 			MIN_REVIEW
@@ -536,6 +577,12 @@ pub mod pallet {
 		#[pallet::constant_name(RecordPeriod)]
 		fn record_period() -> BlockNumber {
 			RECORD_PERIOD
+		}
+
+		/// How far ahead the last block of a consent can be, in blocks.
+		#[pallet::constant_name(MaxConsentAge)]
+		fn max_consent_age() -> BlockNumber {
+			MAX_CONSENT_AGE
 		}
 	}
 
@@ -579,8 +626,8 @@ pub mod pallet {
 		///   see there.
 		/// - [`Error::SponsorLimitReached`], [`Error::SponsorCannotPay`], [`Error::OwnerCannotPay`]: the
 		///   storage deposits.
-		/// - What the registry says of a seller or an arbiter that is not active, and of the signature,
-		///   and the spend guard of a spend beyond a limit.
+		/// - What the registry says of a seller or an arbiter that is not active, of a buyer that is an agent
+		///   and not active, and of the signature, and the spend guard of a spend beyond a limit.
 		///
 		/// ## Events
 		///
@@ -643,8 +690,9 @@ pub mod pallet {
 		///
 		/// A counter-offer is a refusal. If the other side has committed an offer although it had signed a
 		/// later one itself, the signer of the committed offer undoes the agreement by showing that one,
-		/// within the constant `VoidWindow` and as long as nothing was delivered, released, changed or
-		/// overdue: all goes back, and the negotiation is over.
+		/// within the constant `VoidWindow` and as long as it has not acted on the agreement itself. What
+		/// the other side did in it changes nothing: what is still there goes back, what was paid stays
+		/// paid, and the negotiation is over. Until then the silence of the signer ends no milestone.
 		///
 		/// ## Errors
 		///
@@ -763,8 +811,9 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// At any time before the milestone ends, in a dispute as well. Whoever has opened one gets its fee
-		/// back when nothing is left. What was released is not coming back, whatever happens later.
+		/// At any time before the milestone ends, in a dispute as well. When nothing is left, whoever has
+		/// opened that gets the fee back, or whoever has the seat is paid it, if more than half of the first
+		/// turn has passed. What was released is not coming back, whatever happens later.
 		///
 		/// ## Errors
 		///
@@ -773,8 +822,8 @@ pub mod pallet {
 		///
 		/// ## Events
 		///
-		/// [`Event::PartReleased`], or [`Event::MilestoneEnded`] when nothing is left of it, and
-		/// [`Event::Ended`] with the last milestone.
+		/// [`Event::PartReleased`], or [`Event::MilestoneEnded`] when nothing is left of it, after
+		/// [`Event::ArbiterPaid`] in a dispute, and [`Event::Ended`] with the last milestone.
 		#[pallet::call_index(6)]
 		#[pallet::weight(T::WeightInfo::release())]
 		pub fn release(
@@ -863,13 +912,15 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
+		/// Not before the other side has answered, or a tenth of the first turn has passed.
+		///
 		/// The crate's documentation has the exact division, with penalty and fee.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::MalformedUri`], [`Error::UnknownAgreement`], [`Error::UnknownMilestone`],
 		///   [`Error::MilestoneEnded`], [`Error::NotDisputed`], [`Error::DisputeOver`],
-		///   [`Error::NotInTheSeat`]: see there.
+		///   [`Error::TooEarlyToRule`], [`Error::NotInTheSeat`]: see there.
 		///
 		/// ## Events
 		///
@@ -923,17 +974,19 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// The seller is settled what the consent says of all that milestones still hold, the rest goes back
-		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up.
+		/// to the buyer, the bond to the seller, and fees of disputes to whoever has put them up, or to whoever
+		/// has the seat, if more than half of the first turn has passed. A consent is
+		/// about the agreement as it is: any delivery, release, request, dispute, ruling or poke ends it.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::UnknownAgreement`], [`Error::NotParty`], [`Error::SequenceNotNext`],
-		///   [`Error::ConsentExpired`], [`Error::AboveOpen`]: see there.
+		///   [`Error::ConsentExpired`], [`Error::ConsentTooLong`], [`Error::AboveOpen`]: see there.
 		/// - What the registry says of the signature.
 		///
 		/// ## Events
 		///
-		/// [`Event::Ended`].
+		/// [`Event::ArbiterPaid`] for disputes, and [`Event::Ended`].
 		#[pallet::call_index(11)]
 		#[pallet::weight(T::WeightInfo::cancel())]
 		pub fn cancel(
@@ -958,8 +1011,9 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// - [`Error::UnknownAgreement`], [`Error::NotParty`], [`Error::SequenceNotNext`],
-		///   [`Error::ConsentExpired`], [`Error::UnknownMilestone`], [`Error::MilestoneEnded`],
-		///   [`Error::AlreadyDelivered`], [`Error::ExtensionOutOfBounds`]: see there.
+		///   [`Error::ConsentExpired`], [`Error::ConsentTooLong`], [`Error::UnknownMilestone`],
+		///   [`Error::MilestoneEnded`], [`Error::AlreadyDelivered`], [`Error::ExtensionOutOfBounds`]: see
+		///   there.
 		/// - What the registry says of the signature.
 		///
 		/// ## Events
@@ -1000,6 +1054,38 @@ pub mod pallet {
 			ensure_signed(origin)?;
 			Self::do_forget(negotiation)
 		}
+
+		/// Answer a dispute that the other side has opened.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the side that has not opened it.
+		///
+		/// ## Details
+		///
+		/// Once, as long as anybody can rule. Arbiters can rule from then on; without an answer they wait
+		/// for a tenth of the first turn.
+		///
+		/// ## Errors
+		///
+		/// - [`Error::MalformedUri`], [`Error::UnknownAgreement`], [`Error::NotParty`],
+		///   [`Error::UnknownMilestone`], [`Error::MilestoneEnded`], [`Error::NotDisputed`],
+		///   [`Error::OwnDispute`], [`Error::AlreadyAnswered`], [`Error::DisputeOver`]: see there.
+		///
+		/// ## Events
+		///
+		/// [`Event::Answered`].
+		#[pallet::call_index(14)]
+		#[pallet::weight(T::WeightInfo::answer())]
+		pub fn answer(
+			origin: OriginFor<T>,
+			id: AgreementId,
+			milestone: u32,
+			evidence: Evidence,
+		) -> DispatchResult {
+			let by = ensure_signed(origin)?;
+			Self::do_answer(by, id, milestone, evidence)
+		}
 	}
 
 	#[pallet::view_functions]
@@ -1016,7 +1102,7 @@ pub mod pallet {
 
 		/// What happens when, and to whom, if everybody stays silent.
 		pub fn deadlines(id: AgreementId) -> Option<Deadlines> {
-			Agreements::<T>::get(id).map(|agreement| Self::deadlines_of(&agreement))
+			Agreements::<T>::get(id).map(|agreement| Self::deadlines_of(id, &agreement))
 		}
 
 		/// Who may rule on a milestone in the current block.

@@ -14,12 +14,12 @@ use sp_runtime::{
 };
 use stoa_primitives::{
 	agent::Scope,
-	agreement::{AgreementId, Evidence, Milestone, Offer, Panel, Side},
+	agreement::{AgreementId, Case, Evidence, Milestone, Offer, Panel, Side},
 	keys::{AgentSignature, Key, KeySignature},
 	mock::{MockLedger, MockOutcome, MockRegistry, MockSettlement, MockSpendGuard},
 	money::{LockReason, Schedule, Source},
 	payload::Domain,
-	traits::{Receipt, Settle},
+	traits::{Arbitration, Receipt, Settle},
 	AccountId, AssetId, Balance, BlockNumber, H256,
 };
 
@@ -64,7 +64,7 @@ impl Config for Test {
 	type Settlement = MockSettlement;
 	type SpendGuard = MockSpendGuard;
 	type Outcome = MockOutcome;
-	type Arbitration = NamedArbiters<Test>;
+	type Arbitration = Courts;
 	type AgreementConsideration = HoldConsideration<
 		AccountId,
 		Balances,
@@ -80,7 +80,80 @@ impl Config for Test {
 	type BlockNumberProvider = System;
 	type MaxSponsoredAgreements = ConstU32<MAX_SPONSORED>;
 	type MaxSponsoredRecords = ConstU32<3>;
+	type MinTurn = ConstU32<10>;
 	type WeightInfo = ();
+}
+
+/// Arbiters that the offer names, or a [`COURT`].
+///
+/// A court draws two of the arbiters when a case opens, who have as many blocks as two turns. What they
+/// decide, the court rules, and shares its fee among them when the case closes.
+pub struct Courts;
+
+impl Courts {
+	fn is_court(panel: &Panel) -> bool {
+		panel.arbiters.contains(&COURT)
+	}
+
+	fn drawn_key(case: &Case) -> Vec<u8> {
+		key(b"drawn", (case.agreement, case.milestone))
+	}
+
+	/// Who was drawn for a case that is open.
+	pub fn drawn(agreement: AgreementId, milestone: u32) -> Vec<AccountId> {
+		unhashed::get_or_default(&key(b"drawn", (agreement, milestone)))
+	}
+
+	/// How the last case was closed.
+	pub fn last_ruling() -> Option<Option<Permill>> {
+		unhashed::get(&key(b"ruling", ()))
+	}
+}
+
+impl Arbitration for Courts {
+	fn ensure_panel(panel: &Panel, buyer: &AccountId, seller: &AccountId) -> DispatchResult {
+		match Self::is_court(panel) {
+			true => Ok(()),
+			false => NamedArbiters::<Test>::ensure_panel(panel, buyer, seller),
+		}
+	}
+
+	fn seat(panel: &Panel, case: &Case, now: BlockNumber) -> Option<AccountId> {
+		if !Self::is_court(panel) {
+			return NamedArbiters::<Test>::seat(panel, case, now);
+		}
+		let is_in_time = Self::ends(panel, case).is_some_and(|last| now <= last);
+		is_in_time.then_some(COURT)
+	}
+
+	fn ends(panel: &Panel, case: &Case) -> Option<BlockNumber> {
+		if !Self::is_court(panel) {
+			return NamedArbiters::<Test>::ends(panel, case);
+		}
+		let members = Self::drawn(case.agreement, case.milestone).len() as u32;
+		Some(case.opened + panel.turn * members)
+	}
+
+	fn opened(panel: &Panel, case: &Case) {
+		if Self::is_court(panel) {
+			let mut members = ARBITERS.to_vec();
+			members.remove(case.opened as usize % members.len());
+			assert!(!unhashed::exists(&Self::drawn_key(case)), "the case was opened before");
+			unhashed::put(&Self::drawn_key(case), &members);
+		}
+	}
+
+	fn closed(panel: &Panel, case: &Case, ruling: Option<Permill>) {
+		if Self::is_court(panel) {
+			let members = unhashed::take::<Vec<AccountId>>(&Self::drawn_key(case));
+			let members = members.expect("the case was opened, and is closed once");
+			let each = free(&COURT, &USD) / members.len() as Balance;
+			for member in members.iter().filter(|_| each > 0) {
+				shift(&free_key(&COURT, &USD), &free_key(member, &USD), each).unwrap();
+			}
+			unhashed::put(&key(b"ruling", ()), &ruling);
+		}
+	}
 }
 
 const fn account(n: u8) -> AccountId {
@@ -113,8 +186,10 @@ pub const PLATFORM: AccountId = account(10);
 pub const REFERRERS: AccountId = account(11);
 
 /// All that may hold credits.
-pub const HOLDERS: [AccountId; 11] =
-	[BUYER, SELLER, SELLER2, AGENT, OPERATOR, FIRST, SECOND, THIRD, STRANGER, PLATFORM, REFERRERS];
+pub const HOLDERS: [AccountId; 12] = [
+	BUYER, SELLER, SELLER2, AGENT, OPERATOR, FIRST, SECOND, THIRD, STRANGER, PLATFORM, REFERRERS,
+	COURT,
+];
 
 /// Active agents, unless stopped.
 const AGENTS: [AccountId; 6] = [SELLER, SELLER2, AGENT, FIRST, SECOND, THIRD];
@@ -127,6 +202,9 @@ pub const STOA: AssetId = AssetId::Native;
 pub const CREDITS: Balance = 10_000;
 /// What every account with native tokens has at first.
 pub const NATIVE: Balance = 5_000;
+/// Stands for a court of which the members are drawn, when an offer names it as its only arbiter.
+pub const COURT: AccountId = account(12);
+
 /// The mock guard refuses spends of this amount.
 pub const GUARDED: Balance = 666;
 /// The mock settlement refuses this gross amount.

@@ -4,20 +4,23 @@ use crate::Config;
 use codec::{Decode, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
-use sp_runtime::{PerThing, Permill};
+use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, PerThing, Permill, Rounding};
 pub use stoa_primitives::agreement::{
 	AgreementView, Deadline, Deadlines, EndReason, Ending, Outcome, Progress, Quote, StandingView,
 	State, Sums, WaitsFor,
 };
 use stoa_primitives::{
-	agreement::{AgreementId, Offer, Side, MAX_MILESTONES, MAX_VALIDITY},
+	agreement::{AgreementId, Milestone, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
 	money::ScheduleId,
-	AccountId, Balance, BlockNumber, H256,
+	AccountId, Balance, BlockNumber, DAYS, H256,
 };
 
 /// How long what is left of an agreement is kept after its end: 30 days. No shorter than
 /// [`MAX_VALIDITY`], so that no offer of its negotiation can be committed when it is gone.
 pub const RECORD_PERIOD: BlockNumber = MAX_VALIDITY;
+
+/// How far ahead the last block of a consent can be: one day. What a side would agree to, it agrees to now.
+pub const MAX_CONSENT_AGE: BlockNumber = DAYS;
 
 /// One for each milestone of an offer.
 pub type Milestones = BoundedVec<Progress, ConstU32<MAX_MILESTONES>>;
@@ -33,8 +36,12 @@ pub struct Agreement<Ticket> {
 	pub schedule: ScheduleId,
 	/// The last hash of the chain of messages by which it was negotiated, as its committer says.
 	pub transcript: H256,
-	/// How many times both sides have changed it. Only rises.
+	/// How many times anybody has changed it. Only rises. A consent names it, so that it is about what
+	/// its signer knew.
 	pub sequence: u32,
+	/// Whether the side that has signed the offer has acted on the agreement. Then it stands by it, and
+	/// cannot undo it any more.
+	pub is_relied_on: bool,
 	/// How far each milestone is.
 	pub milestones: Milestones,
 	/// What is left of the bond.
@@ -52,6 +59,19 @@ pub struct Agreement<Ticket> {
 }
 
 impl<Ticket> Agreement<Ticket> {
+	/// Last block in which the signer of the offer can undo the agreement, if nothing bars it.
+	/// Saturating: at the end of time there is no later block to name.
+	pub(crate) fn undo_until(&self) -> Option<BlockNumber> {
+		(!self.is_relied_on).then(|| self.started.saturating_add(VOID_WINDOW))
+	}
+
+	/// `by` changes the agreement, or somebody who is no side of it.
+	pub(crate) fn touch(&mut self, by: Option<Side>) {
+		// Saturating: there are not so many blocks, and no end of an agreement may fail because of it.
+		self.sequence = self.sequence.saturating_add(1);
+		self.is_relied_on |= by == Some(self.offer.by);
+	}
+
 	/// What a milestone still holds: its amount less what was released before its end.
 	pub(crate) fn open(&self, index: usize) -> Balance {
 		match (self.offer.milestones.get(index), self.milestones.get(index)) {
@@ -73,6 +93,19 @@ impl<Ticket> Agreement<Ticket> {
 	pub(crate) fn open_total(&self) -> Balance {
 		// Saturating: together they are no more than the offer's total, which is a number.
 		self.running().fold(0, |sum, index| sum.saturating_add(self.open(index)))
+	}
+
+	/// What a ruling can take of a milestone's penalty: the part of it that belongs to what is still open.
+	///
+	/// Rounded down, to the seller: parts of a milestone then cost no more than the whole.
+	pub(crate) fn penalty_at_stake(&self, index: usize) -> Balance {
+		let Some(Milestone { amount, penalty, .. }) = self.offer.milestones.get(index) else {
+			return 0;
+		};
+		let open = self.open(index);
+		// It fits: no more is open than the amount, which is not zero.
+		multiply_by_rational_with_rounding(*penalty, open, *amount, Rounding::Down)
+			.unwrap_or_default()
 	}
 
 	/// What the bond must still cover: the penalties of the milestones that have not ended.
@@ -105,6 +138,8 @@ pub struct Standing<Ticket> {
 	pub buyer_bar: u32,
 	/// The last round whose offers by the seller cannot be committed. Only rises.
 	pub seller_bar: u32,
+	/// Whether an offer of it was withdrawn. It counts once.
+	pub withdrawn: bool,
 	/// The agreement that came of it. A negotiation makes one at most.
 	pub agreement: Option<AgreementId>,
 	/// Last block in which the row must be kept. `None` as long as the agreement runs.
@@ -181,8 +216,8 @@ impl Division {
 		Self { to_seller, to_buyer: open.saturating_sub(to_seller), ..Self::default() }
 	}
 
-	/// A ruling that gives `share` of `open` to the seller. `spare` is what of the bond is not reserved
-	/// for other milestones, `penalty` included; `fee` was put up by `by`.
+	/// A ruling that gives `share` of `open` to the seller. `penalty` is what of it is at stake, `spare` what of
+	/// the bond is not reserved for other milestones, `penalty` included; `fee` was put up by `by`.
 	pub(crate) fn ruling(
 		open: Balance,
 		share: Permill,

@@ -38,6 +38,8 @@ pub trait WeightInfo {
 	fn extend() -> Weight;
 	/// Weight of [`forget`](crate::Pallet::forget).
 	fn forget() -> Weight;
+	/// Weight of [`answer`](crate::Pallet::answer).
+	fn answer() -> Weight;
 }
 
 /// For the mocks of unit tests only: round numbers that tell the calls apart.
@@ -86,5 +88,8 @@ impl WeightInfo for () {
 	}
 	fn forget() -> Weight {
 		Weight::from_parts(1_140_000, 0)
+	}
+	fn answer() -> Weight {
+		Weight::from_parts(1_150_000, 0)
 	}
 }

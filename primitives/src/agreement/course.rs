@@ -47,6 +47,8 @@ pub enum State {
 		by: Side,
 		/// In which block.
 		opened: BlockNumber,
+		/// Whether the other side has answered. Nobody rules before, for the first tenth of a turn.
+		answered: bool,
 	},
 	/// Nothing is left of it.
 	#[codec(index = 4)]
@@ -298,22 +300,25 @@ pub struct Quote {
 
 /// How agreements come about and how they go.
 ///
-/// Both sides of an agreement count it. What offers say of a negotiation, its beginning and its first
-/// price, is what both sides have agreed to say.
+/// An agreement counts when it has ended, for both sides, unless it was undone or was cancelled with nothing
+/// paid: then it has not come off. What offers say of a negotiation, its beginning and its first price, is
+/// what both sides have agreed to say.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq, TypeInfo)]
 pub struct Kpis {
-	/// Agreements that were committed.
+	/// Agreements that have come off and ended.
 	pub agreements: u32,
 	/// Between which numbers of blocks, both included, the median from the beginning of a negotiation
 	/// to its commit is. Waits are counted in classes that double, so it is known to a factor of two.
 	pub median_wait: Option<(BlockNumber, BlockNumber)>,
-	/// Agreements for each offer that was made in their negotiations or withdrawn, in millionths.
+	/// Agreements for each offer that was made in a negotiation of which an agreement has ended, come off or
+	/// not, and for each negotiation in which offers were withdrawn; in millionths.
 	pub acceptance_ppm: Option<u32>,
-	/// The mean of prices against the seller's first price, in millionths of it.
+	/// The mean of prices against the seller's first price, in millionths of it. Each counts as twice the
+	/// first price at most.
 	pub price_ppm: Option<u32>,
-	/// Disputes.
+	/// Agreements with a dispute, whatever the number of disputes.
 	pub disputes: u32,
-	/// Disputes for each thousand agreements, rounded down.
+	/// How many of a thousand agreements had a dispute, rounded down.
 	pub disputes_per_thousand: Option<u32>,
 	/// Milestones that were not delivered, or of which a ruling gave the seller less than half.
 	pub breaches: u32,

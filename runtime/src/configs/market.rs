@@ -134,6 +134,8 @@ impl pallet_stoa_escrow::Config for Runtime {
 	type Ledger = Credits;
 	type MaxSponsoredAgreements = ConstU32<64>;
 	type MaxSponsoredRecords = ConstU32<256>;
+	// Five minutes: programs rule as well as people.
+	type MinTurn = ConstU32<150>;
 	type Outcome = ();
 	type RecordConsideration = Deposit<RecordHold>;
 	type Registry = Agents;

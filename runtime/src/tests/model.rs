@@ -343,7 +343,7 @@ impl World {
 					assert_eq!(chain.get(usize::from(level) - 1), Some(&referrer));
 					for side in [payer, provider] {
 						use stoa_primitives::traits::AgentRegistry;
-						assert!(!Agents::same_operator(&referrer, side), "it rewards itself");
+						assert!(!Agents::related(&referrer, side), "it rewards itself");
 					}
 					left = left.checked_sub(amount).expect("more rewards than fees");
 					*by_side.entry(referee.clone()).or_default() += amount;

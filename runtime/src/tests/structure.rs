@@ -141,6 +141,7 @@ fn market_calls() -> Vec<RuntimeCall> {
 			signature: by_delegate(),
 		},
 		E::forget { negotiation: id },
+		E::answer { id, milestone, evidence: evidence() },
 	];
 
 	fn complete<C: GetCallName + Into<RuntimeCall>>(calls: Vec<C>) -> Vec<RuntimeCall> {

@@ -18,7 +18,7 @@ fn operators_should_answer_for_their_agents_and_others_for_themselves() {
 		assert_ok!(register(10, &OP));
 		assert_ok!(register(11, &OP));
 		assert_ok!(register(12, &OP2));
-		let same = |a: &AccountId, b: &AccountId| <Agents as AgentRegistry>::same_operator(a, b);
+		let same = |a: &AccountId, b: &AccountId| <Agents as AgentRegistry>::related(a, b);
 		assert!(same(&agent(10), &agent(11)));
 		assert!(same(&agent(10), &OP));
 		assert!(same(&POOR, &POOR));
@@ -28,6 +28,22 @@ fn operators_should_answer_for_their_agents_and_others_for_themselves() {
 		// A retired agent still leads to who answered for it.
 		assert_ok!(Agents::retire(signed(&OP), agent(10)));
 		assert!(same(&agent(10), &agent(11)));
+	});
+}
+
+#[test]
+fn an_agent_should_be_related_to_what_it_operates_and_to_who_operates_it() {
+	build_and_execute(|| {
+		// OP answers for 11, and 11 for 12.
+		assert_ok!(register(11, &OP));
+		assert_ok!(register(12, &agent(11)));
+		let pairs = [(agent(11), agent(12)), (agent(11), OP), (agent(12), agent(12))];
+		for (a, b) in &pairs {
+			assert!(<Agents as AgentRegistry>::related(a, b));
+			assert!(<Agents as AgentRegistry>::related(b, a));
+		}
+		// One step, and no more.
+		assert!(!<Agents as AgentRegistry>::related(&agent(12), &OP));
 	});
 }
 

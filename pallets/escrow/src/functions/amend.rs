@@ -10,8 +10,8 @@ use stoa_primitives::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// Fails unless `by` is a party and the consent is for the next change, and not too old. Returns whose
-	/// signature it needs.
+	/// Fails unless `by` is a party and the consent is about the agreement as it is, not too old, and not
+	/// good for too long. Returns whose signature it needs.
 	fn ensure_consent(
 		agreement: &AgreementOf<T>,
 		by: &AccountId,
@@ -21,6 +21,7 @@ impl<T: Config> Pallet<T> {
 		let side = Self::side_of(&agreement.offer, by)?;
 		ensure!(sequence == agreement.sequence, Error::<T>::SequenceNotNext);
 		ensure!(Self::now() <= expires, Error::<T>::ConsentExpired);
+		ensure!(expires <= Self::after(MAX_CONSENT_AGE), Error::<T>::ConsentTooLong);
 		Ok(agreement.offer.party(side.other()).clone())
 	}
 
@@ -58,7 +59,7 @@ impl<T: Config> Pallet<T> {
 		let message = consent.to_bytes(&Self::domain());
 		T::Registry::verify(&signer, Scope::Offer, &message, signature)?;
 		*before = deliver_by;
-		agreement.sequence = agreement.sequence.checked_add(1).ok_or(ArithmeticError::Overflow)?;
+		agreement.touch(Some(agreement.offer.by));
 		Self::set(&mut agreement, index, progress)?;
 		let sequence = agreement.sequence;
 		Agreements::<T>::insert(id, agreement);

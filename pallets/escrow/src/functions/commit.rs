@@ -1,10 +1,13 @@
 //! From offers to an agreement.
 
 use super::*;
-use frame_support::storage::{with_transaction, TransactionOutcome};
+use frame_support::{
+	storage::{with_transaction, TransactionOutcome},
+	traits::Get,
+};
 use stoa_primitives::{
 	agent::Scope,
-	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY, VOID_WINDOW},
+	agreement::{negotiation_key, MAX_ROUNDS, MAX_VALIDITY, MIN_REVIEW},
 	keys::AgentSignature,
 	traits::{AgentRegistry, Ledger, Settlement, SpendGuard},
 	H256,
@@ -16,6 +19,17 @@ impl<T: Config> Pallet<T> {
 		T::Registry::verify(offer.signer(), Scope::Offer, &digest, signature)
 	}
 
+	/// Fails when the offer leaves a seller too little time for changes, or arbiters for a ruling.
+	fn ensure_unhurried(offer: &Offer) -> Result<(), Error<T>> {
+		let mut reworked = offer.milestones.iter().filter(|milestone| milestone.changes > 0);
+		let in_time = reworked.all(|milestone| milestone.rework >= MIN_REVIEW);
+		ensure!(in_time, Error::<T>::ReworkOutOfBounds);
+		let panel = &offer.panel;
+		let in_time = panel.arbiters.is_empty() || panel.turn >= T::MinTurn::get();
+		ensure!(in_time, Error::<T>::PanelOutOfBounds);
+		Ok(())
+	}
+
 	/// Commit `offer` in the name of its recipient. Without a signature only to see what comes of it.
 	pub(crate) fn do_commit(
 		by: &AccountId,
@@ -25,6 +39,7 @@ impl<T: Config> Pallet<T> {
 	) -> Result<Quote, DispatchError> {
 		ensure!(by == offer.recipient(), Error::<T>::NotRecipient);
 		offer.validate().map_err(Error::<T>::from)?;
+		Self::ensure_unhurried(&offer)?;
 		let now = Self::now();
 		ensure!(offer.opened <= now, Error::<T>::NotOpenedYet);
 		ensure!(now <= offer.valid_until, Error::<T>::OfferExpired);
@@ -38,7 +53,11 @@ impl<T: Config> Pallet<T> {
 		let Offer { buyer, seller, asset, bond, .. } = &offer;
 		let (asset, bond) = (asset.clone(), *bond);
 		T::Registry::ensure_active(seller)?;
-		ensure!(!T::Registry::same_operator(buyer, seller), Error::<T>::SameOperator);
+		// Whoever pays can be any account; an agent that was stopped shall not pay either.
+		if T::Registry::operator_of(buyer).is_some() {
+			T::Registry::ensure_active(buyer)?;
+		}
+		ensure!(!T::Registry::related(buyer, seller), Error::<T>::SameOperator);
 		T::Arbitration::ensure_panel(&offer.panel, buyer, seller)?;
 		if let Some(signature) = signature {
 			Self::ensure_signed_by_party(&offer, signature)?;
@@ -66,7 +85,6 @@ impl<T: Config> Pallet<T> {
 		standing.agreement = Some(id);
 		standing.keep_until = None;
 		Standings::<T>::insert(key, standing);
-		Self::count(&offer, |counters| counters.committed(&offer, total, now));
 
 		let milestones: Vec<_> = offer
 			.milestones
@@ -86,6 +104,7 @@ impl<T: Config> Pallet<T> {
 			schedule,
 			transcript,
 			sequence: 0,
+			is_relied_on: false,
 			milestones,
 			bond,
 			sums: Sums::default(),
@@ -94,7 +113,7 @@ impl<T: Config> Pallet<T> {
 			depositor,
 			ticket,
 		};
-		let ends = Self::deadlines_of(&agreement).ends;
+		let ends = Self::deadlines_of(id, &agreement).ends;
 		Self::announce(id, key, &agreement, total);
 		Agreements::<T>::insert(id, agreement);
 		Ok(Quote { id, total, bond, schedule, ends })
@@ -153,17 +172,21 @@ impl<T: Config> Pallet<T> {
 		};
 		ensure!(standing.agreement.is_none(), Error::<T>::NegotiationConcluded);
 		ensure!(standing.raise(side, round), Error::<T>::NothingNew);
+		let is_first = !standing.withdrawn;
+		standing.withdrawn = true;
 		standing.keep_until = Some(Self::after(MAX_VALIDITY));
 		Standings::<T>::insert(key, standing);
 		let by = match side {
 			Side::Buyer => buyer,
 			Side::Seller => seller,
 		};
-		let withdrawn = |counters: &mut Counters| {
-			counters.withdrawn = counters.withdrawn.saturating_add(1);
-		};
-		Self::count_for(&by, withdrawn);
-		Market::<T>::mutate(withdrawn);
+		if is_first {
+			let withdrawn = |counters: &mut Counters| {
+				counters.withdrawn = counters.withdrawn.saturating_add(1);
+			};
+			Self::count_for(&by, withdrawn);
+			Market::<T>::mutate(withdrawn);
+		}
 		Self::deposit_event(Event::OfferWithdrawn { negotiation: key, by, side, round });
 		Ok(())
 	}
@@ -206,15 +229,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(side == committed.by, Error::<T>::NotSigner);
 		let refused = counter.by != committed.by && counter.round > committed.round;
 		ensure!(refused, Error::<T>::NotRefused);
-		let now = Self::now();
-		let in_time = now <= agreement.started.saturating_add(VOID_WINDOW);
-		let is_untouched = agreement.sequence == 0
-			&& agreement.milestones.iter().all(|progress| {
-				let waits =
-					matches!(progress.state, State::Funded { deliver_by } if now <= deliver_by);
-				waits && progress.released == 0
-			});
-		ensure!(in_time && is_untouched, Error::<T>::TooLateToVoid);
+		let in_time = agreement.undo_until().is_some_and(|last| Self::now() <= last);
+		ensure!(in_time, Error::<T>::TooLateToVoid);
 		Ok(())
 	}
 }

@@ -39,6 +39,7 @@ impl<T: Config> Pallet<T> {
 		let review_until = Self::after(terms.review);
 		progress.state = State::Delivered { review_until };
 		progress.delivery = Some(evidence.digest);
+		agreement.touch(Some(Side::Seller));
 		Self::set(&mut agreement, index, progress)?;
 		Agreements::<T>::insert(id, agreement);
 		Self::deposit_event(Event::Delivered { id, milestone, evidence, review_until });
@@ -59,6 +60,7 @@ impl<T: Config> Pallet<T> {
 		let review_until = Self::after(terms.review);
 		progress.state = State::Delivered { review_until };
 		progress.delivery = Some(key);
+		agreement.touch(Some(Side::Seller));
 		Self::set(&mut agreement, index, progress)?;
 		Self::deposit_event(Event::Revealed { id, milestone, key, review_until });
 		if terms.review == 0 {
@@ -72,6 +74,7 @@ impl<T: Config> Pallet<T> {
 		// Even when the review is over: what is due then is the same.
 		let is_delivered = matches!(progress.state, State::Delivered { .. });
 		ensure!(is_delivered, Error::<T>::NotDelivered);
+		agreement.touch(Some(Side::Buyer));
 		Self::release_rest(id, &mut agreement, index)?;
 		Self::store(id, agreement)
 	}
@@ -87,6 +90,7 @@ impl<T: Config> Pallet<T> {
 			Self::find_for(&by, Side::Buyer, &id, milestone)?;
 		let open = agreement.open(index);
 		ensure!(amount <= open, Error::<T>::AboveOpen);
+		agreement.touch(Some(Side::Buyer));
 		if amount == open {
 			Self::release_rest(id, &mut agreement, index)?;
 		} else {
@@ -116,6 +120,7 @@ impl<T: Config> Pallet<T> {
 		// Saturating: it is below the number of changes that there are.
 		progress.changes = progress.changes.saturating_add(1);
 		progress.state = State::Reworking { deliver_by };
+		agreement.touch(Some(Side::Buyer));
 		Self::set(&mut agreement, index, progress)?;
 		Agreements::<T>::insert(id, agreement);
 		let event = Event::ChangesRequested { id, milestone, evidence, deliver_by, left };

@@ -145,6 +145,7 @@ impl<T: Config> Pallet<T> {
 			seller,
 			buyer_bar,
 			seller_bar,
+			withdrawn: false,
 			agreement,
 			keep_until,
 			owner,

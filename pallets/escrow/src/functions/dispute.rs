@@ -1,6 +1,6 @@
 //! Disputes and rulings.
 
-use super::*;
+use super::{end::Verdict, *};
 use sp_runtime::Permill;
 use stoa_primitives::traits::{Ledger, OutcomeHook, SpendGuard};
 
@@ -33,7 +33,7 @@ impl<T: Config> Pallet<T> {
 		let opened = Self::now();
 		let offer = &agreement.offer;
 		let (asset, fee) = (offer.asset.clone(), offer.panel.fee);
-		let ends = T::Arbitration::ends(&offer.panel, opened);
+		let case = Self::case(id, offer, index, opened);
 		if fee > 0 {
 			// A spend like any other. Towards the other side, with which the operator lets it trade.
 			T::SpendGuard::ensure_may_spend(&by, offer.party(side.other()), &asset, fee)?;
@@ -43,9 +43,11 @@ impl<T: Config> Pallet<T> {
 		if side == Side::Buyer {
 			T::Outcome::disputed(&offer.buyer, &offer.seller);
 		}
-		Self::count(offer, |counters| counters.disputes = counters.disputes.saturating_add(1));
+		T::Arbitration::opened(&offer.panel, &case);
+		let ends = T::Arbitration::ends(&offer.panel, &case);
 		agreement.disputes = agreement.disputes.saturating_add(1);
-		progress.state = State::Disputed { by: side, opened };
+		progress.state = State::Disputed { by: side, opened, answered: false };
+		agreement.touch(Some(side));
 		Self::set(&mut agreement, index, progress)?;
 		Self::deposit_event(Event::Disputed { id, milestone, by: side, evidence, fee, ends });
 		if ends.is_none() {
@@ -61,7 +63,40 @@ impl<T: Config> Pallet<T> {
 		index: usize,
 	) -> DispatchResult {
 		let division = Division::fallback(agreement.open(index), agreement.offer.panel.fallback);
-		Self::end_milestone(id, agreement, index, Ending::Resolved, division, None)
+		Self::end_milestone(id, agreement, index, Ending::Resolved, division, Verdict::None)
+	}
+
+	/// Whether the side that has not opened a dispute has had its time to say something: a tenth of the
+	/// first turn.
+	fn is_time_to_answer_over(offer: &Offer, opened: BlockNumber) -> bool {
+		// Saturating: what is as long as all time is longer than a turn.
+		Self::now().saturating_sub(opened).saturating_mul(10) > offer.panel.turn
+	}
+
+	pub(crate) fn do_answer(
+		by: AccountId,
+		id: AgreementId,
+		milestone: u32,
+		evidence: Evidence,
+	) -> DispatchResult {
+		Self::ensure_uri(&evidence)?;
+		let mut agreement = Self::find(&id)?;
+		let side = Self::side_of(&agreement.offer, &by)?;
+		let (index, _, mut progress) = Self::milestone(&agreement, milestone)?;
+		let State::Disputed { by: opener, opened, answered } = &mut progress.state else {
+			return Err(Error::<T>::NotDisputed.into());
+		};
+		ensure!(side != *opener, Error::<T>::OwnDispute);
+		ensure!(!*answered, Error::<T>::AlreadyAnswered);
+		let case = Self::case(id, &agreement.offer, index, *opened);
+		let ends = Self::case_ends(&agreement.offer, &case);
+		ensure!(Self::now() <= ends, Error::<T>::DisputeOver);
+		*answered = true;
+		agreement.touch(Some(side));
+		Self::set(&mut agreement, index, progress)?;
+		Agreements::<T>::insert(id, agreement);
+		Self::deposit_event(Event::Answered { id, milestone, by: side, evidence });
+		Ok(())
 	}
 
 	pub(crate) fn do_rule(
@@ -74,12 +109,14 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_uri(&evidence)?;
 		let mut agreement = Self::find(&id)?;
 		let (index, terms, progress) = Self::milestone(&agreement, milestone)?;
-		let State::Disputed { by: disputer, opened } = progress.state else {
+		let State::Disputed { by: disputer, opened, answered } = progress.state else {
 			return Err(Error::<T>::NotDisputed.into());
 		};
 		let (now, offer) = (Self::now(), &agreement.offer);
-		ensure!(now <= Self::dispute_ends(offer, opened), Error::<T>::DisputeOver);
-		let case = Self::case(id, offer, milestone, opened);
+		let case = Self::case(id, offer, index, opened);
+		ensure!(now <= Self::case_ends(offer, &case), Error::<T>::DisputeOver);
+		let is_heard = answered || Self::is_time_to_answer_over(offer, opened);
+		ensure!(is_heard, Error::<T>::TooEarlyToRule);
 		let seat = T::Arbitration::seat(&offer.panel, &case, now);
 		ensure!(seat.as_ref() == Some(&by), Error::<T>::NotInTheSeat);
 
@@ -88,7 +125,7 @@ impl<T: Config> Pallet<T> {
 		let division = Division::ruling(
 			agreement.open(index),
 			share,
-			terms.penalty,
+			agreement.penalty_at_stake(index),
 			agreement.bond.saturating_sub(others),
 			offer.panel.fee,
 			disputer,
@@ -103,19 +140,30 @@ impl<T: Config> Pallet<T> {
 			costs_of_seller: division.costs_of_seller,
 			evidence,
 		});
+		agreement.touch(None);
 		if share < Permill::from_percent(50) {
 			Self::note_breach(&mut agreement);
 		}
-		Self::end_milestone(id, &mut agreement, index, Ending::Resolved, division, Some(&by))?;
+		Self::end_milestone(
+			id,
+			&mut agreement,
+			index,
+			Ending::Resolved,
+			division,
+			Verdict::Ruled(by, share),
+		)?;
 		Self::store(id, agreement)
 	}
 
 	/// Who may rule on a milestone now.
 	pub(crate) fn seat_of(id: AgreementId, milestone: u32) -> Option<AccountId> {
 		let agreement = Agreements::<T>::get(id)?;
-		let (_, _, progress) = Self::milestone(&agreement, milestone).ok()?;
-		let State::Disputed { opened, .. } = progress.state else { return None };
-		let case = Self::case(id, &agreement.offer, milestone, opened);
+		let (index, _, progress) = Self::milestone(&agreement, milestone).ok()?;
+		let State::Disputed { opened, answered, .. } = progress.state else { return None };
+		if !answered && !Self::is_time_to_answer_over(&agreement.offer, opened) {
+			return None;
+		}
+		let case = Self::case(id, &agreement.offer, index, opened);
 		T::Arbitration::seat(&agreement.offer.panel, &case, Self::now())
 	}
 }

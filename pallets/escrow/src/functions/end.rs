@@ -3,10 +3,21 @@
 use super::*;
 use crate::weights::WeightInfo;
 use frame_support::dispatch::DispatchResultWithPostInfo;
+use sp_runtime::Permill;
 use stoa_primitives::{
 	money::Source,
 	traits::{Ledger, OutcomeHook, Settle, Settlement},
 };
+
+/// How a dispute about a milestone ends, if there is one.
+pub(super) enum Verdict {
+	/// Nobody has ruled.
+	None,
+	/// The parties have ended it themselves.
+	Agreed,
+	/// By somebody, with this share to the seller.
+	Ruled(AccountId, Permill),
+}
 
 impl<T: Config> Pallet<T> {
 	/// Settle `amount` to the seller.
@@ -55,24 +66,59 @@ impl<T: Config> Pallet<T> {
 		T::Ledger::pay_locked(&agreement.offer.buyer, &agreement.offer.asset, amount, PURSE)
 	}
 
-	/// The fee of a dispute goes to whoever has ruled, or back to whoever has put it up.
-	fn end_fee(
+	/// Who is paid the fee of a dispute that the parties end themselves: whoever has the seat, once more than
+	/// half of the first turn has passed, because it has worked for it by then. Nobody before, and nobody
+	/// for a milestone that is not in dispute.
+	fn pay_for_work(
+		id: AgreementId,
+		agreement: &AgreementOf<T>,
+		index: usize,
+	) -> Option<AccountId> {
+		let State::Disputed { opened, .. } = agreement.milestones.get(index)?.state else {
+			return None;
+		};
+		let (now, panel) = (Self::now(), &agreement.offer.panel);
+		// Saturating: what is as long as all time is longer than a turn.
+		let elapsed = now.saturating_sub(opened);
+		if panel.fee == 0 || elapsed.saturating_mul(2) <= panel.turn {
+			return None;
+		}
+		let case = Self::case(id, &agreement.offer, index, opened);
+		let arbiter = T::Arbitration::seat(panel, &case, now)?;
+		let (milestone, fee, to) = (case.milestone, panel.fee, arbiter.clone());
+		Self::deposit_event(Event::ArbiterPaid { id, milestone, arbiter: to, fee });
+		Some(arbiter)
+	}
+
+	/// Close the dispute about a milestone, if there is one: its fee goes to whoever has earned it, or back to
+	/// whoever has put it up.
+	fn close_case(
+		id: AgreementId,
 		agreement: &mut AgreementOf<T>,
-		by: Side,
-		arbiter: Option<&AccountId>,
+		index: usize,
+		verdict: Verdict,
 	) -> DispatchResult {
+		let state = agreement.milestones.get(index).map(|progress| progress.state);
+		let Some(State::Disputed { by, opened, .. }) = state else { return Ok(()) };
+		let (arbiter, ruling) = match verdict {
+			Verdict::None => (None, None),
+			Verdict::Agreed => (Self::pay_for_work(id, agreement, index), None),
+			Verdict::Ruled(arbiter, share) => (Some(arbiter), Some(share)),
+		};
 		let offer = &agreement.offer;
 		let fee = offer.panel.fee;
 		match arbiter {
-			_ if fee == 0 => Ok(()),
+			_ if fee == 0 => (),
 			Some(arbiter) => {
-				T::Ledger::pay_locked(arbiter, &offer.asset, fee, PURSE)?;
+				T::Ledger::pay_locked(&arbiter, &offer.asset, fee, PURSE)?;
 				let sum = agreement.sums.fees.checked_add(fee);
 				agreement.sums.fees = sum.ok_or(ArithmeticError::Overflow)?;
-				Ok(())
 			},
-			None => T::Ledger::unlock(offer.party(by), &offer.asset, fee, PURSE),
+			None => T::Ledger::unlock(offer.party(by), &offer.asset, fee, PURSE)?,
 		}
+		let case = Self::case(id, offer, index, opened);
+		T::Arbitration::closed(&offer.panel, &case, ruling);
+		Ok(())
 	}
 
 	/// The seller has failed a milestone.
@@ -94,13 +140,11 @@ impl<T: Config> Pallet<T> {
 		index: usize,
 		ending: Ending,
 		division: Division,
-		arbiter: Option<&AccountId>,
+		verdict: Verdict,
 	) -> DispatchResult {
 		let progress =
 			agreement.milestones.get(index).copied().ok_or(Error::<T>::UnknownMilestone)?;
-		if let State::Disputed { by, .. } = progress.state {
-			Self::end_fee(agreement, by, arbiter)?;
-		}
+		Self::close_case(id, agreement, index, verdict)?;
 		let Division { to_seller, to_buyer, penalty, costs_of_buyer, costs_of_seller } = division;
 		Self::pay(id, agreement, to_seller)?;
 		Self::refund(agreement, to_buyer)?;
@@ -134,7 +178,7 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let to_seller = agreement.open(index);
 		let division = Division { to_seller, ..Division::default() };
-		Self::end_milestone(id, agreement, index, Ending::Released, division, None)
+		Self::end_milestone(id, agreement, index, Ending::Released, division, Verdict::Agreed)
 	}
 
 	/// The seller has not delivered in time.
@@ -143,7 +187,7 @@ impl<T: Config> Pallet<T> {
 		let to_buyer = agreement.open(index);
 		let division = Division { to_buyer, penalty, ..Division::default() };
 		Self::note_breach(agreement);
-		Self::end_milestone(id, agreement, index, Ending::Expired, division, None)
+		Self::end_milestone(id, agreement, index, Ending::Expired, division, Verdict::None)
 	}
 
 	/// Write an agreement back, or end it when no milestone is left.
@@ -156,7 +200,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// End all milestones at once: `seller` of what they hold is settled, the rest goes back, and so do
-	/// the fees of disputes.
+	/// the fees of disputes that nobody has earned.
 	pub(super) fn wind_up(
 		id: AgreementId,
 		mut agreement: AgreementOf<T>,
@@ -171,9 +215,7 @@ impl<T: Config> Pallet<T> {
 		for index in running {
 			let progress =
 				agreement.milestones.get(index).copied().ok_or(Error::<T>::UnknownMilestone)?;
-			if let State::Disputed { by, .. } = progress.state {
-				Self::end_fee(&mut agreement, by, None)?;
-			}
+			Self::close_case(id, &mut agreement, index, Verdict::Agreed)?;
 			let ended = Progress { state: State::Ended(Ending::Cancelled), ..progress };
 			Self::set(&mut agreement, index, ended)?;
 		}
@@ -185,6 +227,15 @@ impl<T: Config> Pallet<T> {
 		let owner = agreement.offer.recipient().clone();
 		let total = agreement.offer.total().ok_or(ArithmeticError::Overflow)?;
 		let negotiation = agreement.offer.key();
+		let came_off = match reason {
+			EndReason::Completed => true,
+			EndReason::Cancelled => agreement.sums.released > 0,
+			EndReason::Voided => false,
+		};
+		let (started, disputed) = (agreement.started, agreement.disputes > 0);
+		Self::count(&agreement.offer, |counters| {
+			counters.ended(&agreement.offer, total, started, came_off, disputed);
+		});
 		let Agreement { offer, bond, sums, depositor, ticket, .. } = agreement;
 		Agreements::<T>::remove(id);
 		if bond > 0 {
@@ -215,18 +266,33 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Whether a milestone's time is over, see [`Deadlines`].
-	fn is_due(offer: &Offer, state: State, now: BlockNumber) -> bool {
-		Self::last_block(offer, state).is_some_and(|last| last < now)
+	fn is_due(id: AgreementId, agreement: &AgreementOf<T>, index: usize, now: BlockNumber) -> bool {
+		Self::last_block(id, agreement, index).is_some_and(|last| last < now)
 	}
 
-	/// The last block in which whoever a milestone waits for can act.
-	fn last_block(offer: &Offer, state: State) -> Option<BlockNumber> {
-		match state {
-			State::Funded { deliver_by } | State::Reworking { deliver_by } => Some(deliver_by),
-			State::Delivered { review_until } => Some(review_until),
-			State::Disputed { opened, .. } => Some(Self::dispute_ends(offer, opened)),
-			State::Ended(_) => None,
-		}
+	/// The last block before the silence of whoever a milestone waits for ends it.
+	///
+	/// The silence of who can still undo the agreement ends nothing: it need not know that there is one.
+	fn last_block(
+		id: AgreementId,
+		agreement: &AgreementOf<T>,
+		index: usize,
+	) -> Option<BlockNumber> {
+		let offer = &agreement.offer;
+		let (last, waits_for) = match agreement.milestones.get(index)?.state {
+			State::Funded { deliver_by } | State::Reworking { deliver_by } => {
+				(deliver_by, Some(Side::Seller))
+			},
+			State::Delivered { review_until } => (review_until, Some(Side::Buyer)),
+			State::Disputed { opened, .. } => {
+				let case = Self::case(id, offer, index, opened);
+				(Self::case_ends(offer, &case), None)
+			},
+			State::Ended(_) => return None,
+		};
+		let undo_until = agreement.undo_until();
+		let undo_until = undo_until.filter(|_| waits_for == Some(offer.by));
+		Some(last.max(undo_until.unwrap_or(last)))
 	}
 
 	pub(crate) fn do_poke(id: AgreementId) -> DispatchResultWithPostInfo {
@@ -237,7 +303,7 @@ impl<T: Config> Pallet<T> {
 			let Some(state) = agreement.milestones.get(index).map(|progress| progress.state) else {
 				continue;
 			};
-			if !Self::is_due(&agreement.offer, state, now) {
+			if !Self::is_due(id, &agreement, index, now) {
 				continue;
 			}
 			match state {
@@ -251,18 +317,19 @@ impl<T: Config> Pallet<T> {
 			done = done.saturating_add(1);
 		}
 		ensure!(done > 0, Error::<T>::NothingDue);
+		agreement.touch(None);
 		Self::store(id, agreement)?;
 		Ok(Some(T::WeightInfo::poke(done)).into())
 	}
 
 	/// What happens when if everybody stays silent.
-	pub(crate) fn deadlines_of(agreement: &AgreementOf<T>) -> Deadlines {
+	pub(crate) fn deadlines_of(id: AgreementId, agreement: &AgreementOf<T>) -> Deadlines {
 		let offer = &agreement.offer;
 		let milestones: Vec<_> = agreement
 			.running()
 			.filter_map(|index| {
 				let state = agreement.milestones.get(index)?.state;
-				let from = Self::last_block(offer, state)?.saturating_add(1);
+				let from = Self::last_block(id, agreement, index)?.saturating_add(1);
 				let milestone = u32::try_from(index).ok()?;
 				let open = agreement.open(index);
 				let penalty = offer.milestones.get(index)?.penalty;

@@ -106,15 +106,18 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	fn case(id: AgreementId, offer: &Offer, milestone: u32, opened: BlockNumber) -> Case {
+	/// The dispute about the milestone at `index` that was opened in block `opened`.
+	fn case(id: AgreementId, offer: &Offer, index: usize, opened: BlockNumber) -> Case {
 		let (buyer, seller) = (offer.buyer.clone(), offer.seller.clone());
+		// It fits: there are few milestones.
+		let milestone = u32::try_from(index).unwrap_or(u32::MAX);
 		Case { agreement: id, milestone, buyer, seller, opened }
 	}
 
 	/// The last block in which a dispute can be decided. A panel that decides nothing has ended it when
 	/// it was opened.
-	pub(crate) fn dispute_ends(offer: &Offer, opened: BlockNumber) -> BlockNumber {
-		T::Arbitration::ends(&offer.panel, opened).unwrap_or(opened)
+	fn case_ends(offer: &Offer, case: &Case) -> BlockNumber {
+		T::Arbitration::ends(&offer.panel, case).unwrap_or(case.opened)
 	}
 
 	/// Count something for both sides and the market.

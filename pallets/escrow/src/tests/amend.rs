@@ -3,7 +3,7 @@
 use super::*;
 
 fn cancel_consent(id: AgreementId, seller: Balance) -> CancelConsent {
-	CancelConsent { agreement: id, seller, sequence: 0, expires: 100 }
+	CancelConsent { agreement: id, seller, sequence: sequence(id), expires: 100 }
 }
 
 fn cancel(by: AccountId, signer: &AccountId, consent: CancelConsent) -> DispatchResult {
@@ -15,7 +15,12 @@ fn extend(by: AccountId, signer: &AccountId, consent: ExtendConsent) -> Dispatch
 }
 
 fn extend_consent(id: AgreementId, deliver_by: BlockNumber) -> ExtendConsent {
-	ExtendConsent { agreement: id, milestone: 0, deliver_by, sequence: 0, expires: 100 }
+	let sequence = sequence(id);
+	ExtendConsent { agreement: id, milestone: 0, deliver_by, sequence, expires: 100 }
+}
+
+fn sequence(id: AgreementId) -> u32 {
+	Escrow::agreement(id).map_or(0, |view| view.sequence)
 }
 
 #[test]
@@ -77,20 +82,20 @@ fn cancelling_should_be_refused_with_the_reason() {
 fn both_sides_should_give_the_seller_more_time() {
 	build_and_execute(|| {
 		let id = commit(&offer());
-		assert_ok!(extend(SELLER, &BUYER, extend_consent(id, 60)));
+		let (extension, end) = (extend_consent(id, 60), cancel_consent(id, 0));
+		assert_ok!(extend(SELLER, &BUYER, extension));
 		assert_eq!(state(id, 0), State::Funded { deliver_by: 60 });
 		assert_eq!(view(id).sequence, 1);
 		// Not twice, and nothing that was signed before.
-		refused!(extend(SELLER, &BUYER, extend_consent(id, 60)), SequenceNotNext);
-		refused!(cancel(BUYER, &SELLER, cancel_consent(id, 0)), SequenceNotNext);
+		refused!(extend(SELLER, &BUYER, extension), SequenceNotNext);
+		refused!(cancel(BUYER, &SELLER, end), SequenceNotNext);
 		run_to(60);
 		assert_ok!(deliver(id, 0));
 		assert_ok!(request_changes(id, 0));
 		assert_eq!(state(id, 0), State::Reworking { deliver_by: 90 });
 		events();
-		let consent = ExtendConsent { sequence: 1, ..extend_consent(id, 91) };
-		assert_ok!(extend(BUYER, &SELLER, consent));
-		let extended = Event::Extended { id, milestone: 0, deliver_by: 91, sequence: 2 };
+		assert_ok!(extend(BUYER, &SELLER, extend_consent(id, 91)));
+		let extended = Event::Extended { id, milestone: 0, deliver_by: 91, sequence: 4 };
 		assert_eq!(events(), [extended]);
 		assert_eq!(state(id, 0), State::Reworking { deliver_by: 91 });
 	});
@@ -106,11 +111,7 @@ fn a_deadline_that_has_passed_should_be_extended_as_long_as_nobody_has_poked() {
 		assert_ok!(deliver(id, 0));
 		assert_ok!(poke(id));
 		refused!(
-			extend(
-				SELLER,
-				&BUYER,
-				ExtendConsent { milestone: 1, sequence: 1, ..extend_consent(id, 90) }
-			),
+			extend(SELLER, &BUYER, ExtendConsent { milestone: 1, ..extend_consent(id, 90) }),
 			MilestoneEnded
 		);
 	});
@@ -135,9 +136,47 @@ fn extending_should_be_refused_with_the_reason() {
 			&BUYER,
 			extend_consent(id, MAX_DURATION + 1)
 		)));
+		let most = 1 + MAX_CONSENT_AGE;
+		let longest = ExtendConsent { expires: most, ..good };
+		assert_ok!(frame_support::hypothetically!(extend(SELLER, &BUYER, longest)));
+		let too_long = ExtendConsent { expires: most + 1, ..good };
+		refused!(extend(SELLER, &BUYER, too_long), ConsentTooLong);
 		assert_ok!(deliver(id, 0));
+		refused!(extend(SELLER, &BUYER, good), SequenceNotNext);
+		let good = extend_consent(id, 60);
 		refused!(extend(SELLER, &BUYER, good), AlreadyDelivered);
 		run_to(101);
 		refused!(extend(SELLER, &BUYER, good), ConsentExpired);
+	});
+}
+
+#[test]
+fn a_consent_should_end_with_any_change_of_what_it_is_about() {
+	build_and_execute(|| {
+		let long = Milestone { deliver_within: 100, ..milestone() };
+		let milestones = vec![milestone(), milestone(), milestone(), locked_milestone(), long];
+		let milestones = milestones.try_into().unwrap();
+		let id = commit(&Offer { milestones, bond: 60, panel: panel(1), ..offer() });
+		let changes: [fn(AgreementId) -> DispatchResult; 10] = [
+			|id| deliver(id, 0),
+			|id| Escrow::release(signed(BUYER), id, 0, 1),
+			|id| request_changes(id, 0),
+			|id| dispute(SELLER, id, 0),
+			|id| answer(BUYER, id, 0),
+			|id| rule(FIRST, id, 0, 50),
+			|id| Escrow::reveal(signed(SELLER), id, 3, LOCK_KEY),
+			|id| deliver(id, 1),
+			|id| Escrow::accept(signed(BUYER), id, 1),
+			|id| {
+				run_to(52);
+				poke(id)
+			},
+		];
+		for change in changes {
+			let stale = cancel_consent(id, 0);
+			assert_ok!(frame_support::hypothetically!(cancel(BUYER, &SELLER, stale)));
+			assert_ok!(change(id));
+			refused!(cancel(BUYER, &SELLER, stale), SequenceNotNext);
+		}
 	});
 }

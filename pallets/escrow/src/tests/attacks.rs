@@ -114,6 +114,14 @@ fn e7_nobody_should_deal_with_itself_or_judge_its_own_case() {
 		refused!(try_commit(&judged), ArbiterNotIndependent);
 		set_free(&OPERATOR, &USD, 0);
 	});
+	build_and_execute(|| {
+		// An agent that has an operator is the operator of an arbiter, or of the seller.
+		let buys = Offer { buyer: AGENT, ..offer() };
+		set_operator(&SECOND, &AGENT);
+		refused!(try_commit(&buys), ArbiterNotIndependent);
+		set_operator(&SELLER, &AGENT);
+		refused!(try_commit(&Offer { panel: panel(0), ..buys }), SameOperator);
+	});
 }
 
 #[test]
@@ -174,7 +182,7 @@ fn e11_both_sides_should_leave_when_the_registry_knows_them_no_more() {
 		}
 		assert_ok!(Escrow::accept(signed(BUYER), ids[0], 0));
 		assert_ok!(dispute(BUYER, ids[1], 0));
-		wait(60);
+		run_to(2 + VOID_WINDOW);
 		for id in &ids[1..] {
 			assert_ok!(poke(*id));
 		}
@@ -190,6 +198,7 @@ fn e12_bond_should_cover_all_penalties_whatever_the_rulings() {
 		for milestone in 0..2 {
 			assert_ok!(deliver(id, milestone));
 			assert_ok!(dispute(BUYER, id, milestone));
+			assert_ok!(answer(SELLER, id, milestone));
 			assert_ok!(rule(FIRST, id, milestone, 0));
 		}
 		assert_eq!(view(id).bond, 10);

@@ -94,8 +94,10 @@ fn commit_should_be_refused_when_the_offer_is_wrong_by_itself() {
 		refused!(first(|milestone| milestone.review = 14), ReviewOutOfBounds);
 		refused!(first(|milestone| milestone.changes = 9), ChangesOutOfBounds);
 		refused!(first(|milestone| milestone.rework = 0), ReworkOutOfBounds);
+		refused!(first(|milestone| milestone.rework = 14), ReworkOutOfBounds);
 		refused!(first(|milestone| milestone.penalty = 21), PenaltiesAboveBond);
 		refused!(change(|offer| offer.panel.turn = 0), PanelOutOfBounds);
+		refused!(change(|offer| offer.panel.turn = 9), PanelOutOfBounds);
 		refused!(change(|offer| offer.round = 0), RoundOutOfBounds);
 		refused!(change(|offer| offer.previous = Some([1; 32])), PreviousMismatch);
 		refused!(change(|offer| offer.valid_until = 0), OpenedAfterEnd);
@@ -126,6 +128,12 @@ fn commit_should_be_refused_when_somebody_is_not_active_or_not_independent() {
 			assert_noop!(try_commit(&offer()), DispatchError::Other("inactive"));
 			set_inactive(&who, false);
 		}
+		// A buyer need be no agent; one that is must be active.
+		let buys = Offer { negotiation: [2; 32], buyer: AGENT, ..offer() };
+		set_inactive(&AGENT, true);
+		assert_noop!(try_commit(&buys), DispatchError::Other("inactive"));
+		set_inactive(&AGENT, false);
+		assert_ok!(frame_support::hypothetically!(try_commit(&buys)));
 		set_operator(&SELLER, &BUYER);
 		refused!(try_commit(&offer()), SameOperator);
 		set_operator(&SELLER, &SECOND);
@@ -186,7 +194,8 @@ fn the_operator_should_put_up_deposits_within_its_limits() {
 		assert_ok!(try_commit(&buys(3)));
 		// An agent that is stopped is not sponsored. Its room for records is used up as well.
 		set_inactive(&AGENT, true);
-		refused!(try_commit(&buys(4)), OwnerCannotPay);
+		let withdrawn = Escrow::withdraw_offer(signed(AGENT), BUYER, [9; 32], Side::Buyer, 1);
+		refused!(withdrawn, OwnerCannotPay);
 	});
 }
 
@@ -213,7 +222,7 @@ fn a_quote_should_say_what_a_commit_does_and_change_nothing() {
 		let quote = Escrow::quote(offer.clone()).unwrap();
 		assert_eq!(root(), before);
 		let id = commit(&offer);
-		assert_eq!(quote, Quote { id, total: 200, bond: 30, schedule: 0, ends: 52 });
+		assert_eq!(quote, Quote { id, total: 200, bond: 30, schedule: 0, ends: 2 + VOID_WINDOW });
 		assert_eq!(Escrow::deadlines(id).unwrap().ends, quote.ends);
 		let refusal = Escrow::quote(offer).unwrap_err();
 		assert_eq!(refusal, Error::<Test>::NegotiationConcluded.into());

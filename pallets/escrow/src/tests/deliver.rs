@@ -199,30 +199,65 @@ fn a_key_should_not_be_revealed_too_late() {
 	});
 }
 
+/// Two agreements in which SELLER and SELLER2 sell to each other, each under a lock that one of them has the key
+/// to.
+fn barter(of_seller: [u8; 32], of_seller2: [u8; 32]) -> (AgreementId, AgreementId) {
+	let under = |key, deliver_within| {
+		let lock = Some(stoa_primitives::agreement::lock_of(&key));
+		let milestone = Milestone { lock, deliver_within, ..locked_milestone() };
+		Offer { panel: panel(0), ..single(milestone) }
+	};
+	let there = Offer { buyer: SELLER2, ..under(of_seller, 50) };
+	let back = Offer { buyer: SELLER, seller: SELLER2, ..under(of_seller2, 100) };
+	(commit(&there), commit(&back))
+}
+
+/// The key that an agreement was paid for, from the chain.
+fn revealed(id: AgreementId) -> [u8; 32] {
+	let key = events().into_iter().find_map(|event| match event {
+		Event::Revealed { id: of, key, .. } if of == id => Some(key),
+		_ => None,
+	});
+	key.expect("it was revealed")
+}
+
 #[test]
-fn one_key_should_serve_two_agreements_as_a_barter() {
+fn each_leg_of_a_barter_should_be_a_fair_exchange_under_the_lock_of_its_own_seller() {
 	build_and_execute(|| {
-		// SELLER sells to SELLER2 under a lock whose key only it knows, and SELLER2 to SELLER under the
-		// same lock. Whoever knows the key has the earlier deadline.
-		let first = Offer { buyer: SELLER2, panel: panel(0), ..single(locked_milestone()) };
-		let back = Offer {
-			buyer: SELLER,
-			seller: SELLER2,
-			..single(Milestone { amount: 90, deliver_within: 100, ..locked_milestone() })
-		};
-		let (first, back) = (commit(&first), commit(&Offer { panel: panel(0), ..back }));
+		let keys = ([77; 32], [78; 32]);
+		let (there, back) = barter(keys.0, keys.1);
 		events();
-		assert_ok!(Escrow::reveal(signed(SELLER), first, 0, LOCK_KEY));
-		// The other side learns the key from the chain, after the first deadline even.
-		let key = events()
-			.into_iter()
-			.find_map(|event| match event {
-				Event::Revealed { id, key, .. } if id == first => Some(key),
-				_ => None,
-			})
-			.unwrap();
+		assert_ok!(Escrow::reveal(signed(SELLER), there, 0, keys.0));
+		// The other side cannot be paid with what it has bought: it must give its own key.
+		let key = revealed(there);
+		refused!(Escrow::reveal(signed(SELLER2), back, 0, key), WrongKey);
+		run_to(101);
+		assert_ok!(frame_support::hypothetically!(Escrow::reveal(
+			signed(SELLER2),
+			back,
+			0,
+			keys.1
+		)));
+		// If it does not, it gets nothing: SELLER has its money back, and the penalty.
+		run_to(2 + VOID_WINDOW);
+		assert_ok!(poke(back));
+		assert_eq!(outcome(there).sums.released, 100);
+		assert_eq!((outcome(back).sums.refunded, outcome(back).sums.penalties), (100, 10));
+	});
+}
+
+#[test]
+fn one_lock_for_both_should_pay_the_second_side_for_nothing() {
+	build_and_execute(|| {
+		// Good for a swap of money, where the payment is all there is. As a barter it would be a gift: SELLER2
+		// has never had anything to reveal, and is paid with the key that SELLER has put on the chain.
+		let (there, back) = barter(LOCK_KEY, LOCK_KEY);
+		events();
+		assert_ok!(Escrow::reveal(signed(SELLER), there, 0, LOCK_KEY));
+		let key = revealed(there);
+		// Even after the first deadline.
 		run_to(101);
 		assert_ok!(Escrow::reveal(signed(SELLER2), back, 0, key));
-		assert_eq!((outcome(first).sums.released, outcome(back).sums.released), (100, 90));
+		assert_eq!((outcome(there).sums.released, outcome(back).sums.released), (100, 100));
 	});
 }

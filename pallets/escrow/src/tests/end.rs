@@ -37,7 +37,7 @@ fn assert_kept(id: AgreementId) -> Outcome {
 #[test]
 fn what_is_not_delivered_should_go_back_with_the_penalty() {
 	build_and_execute(|| {
-		let id = commit(&single(milestone()));
+		let id = commit(&Offer { by: Side::Buyer, ..single(milestone()) });
 		let said = Deadline {
 			milestone: 0,
 			from: 52,
@@ -98,7 +98,7 @@ fn a_poke_should_do_all_that_is_due_and_charge_no_more() {
 	build_and_execute(|| {
 		let short = Milestone { deliver_within: 10, ..milestone() };
 		let milestones = vec![short, short, milestone()].try_into().unwrap();
-		let id = commit(&Offer { milestones, ..offer() });
+		let id = commit(&Offer { milestones, by: Side::Buyer, ..offer() });
 		refused!(poke(NOWHERE), UnknownAgreement);
 		run_to(11);
 		refused!(poke(id), NothingDue);
@@ -108,6 +108,45 @@ fn a_poke_should_do_all_that_is_due_and_charge_no_more() {
 		assert_eq!(view(id).bond, 10);
 		assert_eq!(state(id, 2), State::Funded { deliver_by: 51 });
 		refused!(poke(id), NothingDue);
+	});
+}
+
+#[test]
+fn silence_of_who_can_undo_an_agreement_should_end_nothing() {
+	build_and_execute(|| {
+		// The seller, who has offered, is silent for longer than it had for the delivery.
+		let id = commit(&single(milestone()));
+		assert_eq!(deadline(id).from, 2 + VOID_WINDOW);
+		run_to(52);
+		refused!(poke(id), NothingDue);
+		assert_kept(id);
+	});
+	build_and_execute(|| {
+		// The buyer, who has offered, is silent for longer than its review.
+		let id = commit(&Offer { by: Side::Buyer, ..single(milestone()) });
+		assert_ok!(deliver(id, 0));
+		run_to(22);
+		refused!(poke(id), NothingDue);
+		refused!(dispute(BUYER, id, 0), ReviewOver);
+		assert_eq!(deadline(id).from, 2 + VOID_WINDOW);
+		assert_eq!(assert_kept(id).sums.released, 100);
+	});
+}
+
+#[test]
+fn a_first_act_of_the_signer_should_end_the_delay() {
+	build_and_execute(|| {
+		let id = commit(&offer());
+		run_to(52);
+		assert_eq!(Escrow::deadlines(id).unwrap().ends, 2 + VOID_WINDOW);
+		// With the other side's consent the seller has more time for one; the other is due at once.
+		let consent =
+			ExtendConsent { agreement: id, milestone: 0, deliver_by: 60, sequence: 0, expires: 52 };
+		let signature = seal(&BUYER, &consent.to_bytes(&domain()));
+		assert_ok!(Escrow::extend(signed(SELLER), consent, signature));
+		assert_eq!(Escrow::deadlines(id).unwrap().ends, 61);
+		assert_ok!(poke(id));
+		assert_eq!(view(id).sums.penalties, 10);
 	});
 }
 

@@ -35,6 +35,7 @@ fn fill() {
 	let ended = commit(&single(milestone()));
 	assert_ok!(deliver(ended, 0));
 	assert_ok!(dispute(BUYER, ended, 0));
+	assert_ok!(answer(SELLER, ended, 0));
 	assert_ok!(rule(FIRST, ended, 0, 40));
 	let withdrawn = Escrow::withdraw_offer(signed(SELLER2), BUYER, [3; 32], Side::Seller, 2);
 	assert_ok!(withdrawn);

@@ -59,6 +59,10 @@ fn dispute(by: AccountId, id: AgreementId, milestone: u32) -> DispatchResult {
 	Escrow::dispute(signed(by), id, milestone, evidence(3))
 }
 
+fn answer(by: AccountId, id: AgreementId, milestone: u32) -> DispatchResult {
+	Escrow::answer(signed(by), id, milestone, evidence(5))
+}
+
 fn rule(by: AccountId, id: AgreementId, milestone: u32, percent: u32) -> DispatchResult {
 	Escrow::rule(signed(by), id, milestone, Permill::from_percent(percent), evidence(4))
 }

@@ -6,7 +6,7 @@ mod run;
 
 use super::*;
 use crate::kpis::Counters;
-use ops::{op, Draft, Op};
+use ops::{op, Draft, Op, ALL};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ fn is(error: Error<Test>) -> Told {
 
 /// The terms of a milestone.
 fn terms(kind: usize, amount: Balance) -> Milestone {
-	let plain = Milestone { amount, deliver_within: 20, review: 15, rework: 10, ..milestone() };
+	let plain = Milestone { amount, deliver_within: 20, review: 15, rework: 15, ..milestone() };
 	match kind {
 		0 => Milestone { changes: 2, ..plain },
 		1 => Milestone { penalty: 0, changes: 0, rework: 0, ..plain },
@@ -51,6 +51,7 @@ struct Talk {
 	seller: AccountId,
 	/// The buyer's bar and the seller's.
 	bars: [u32; 2],
+	withdrawn: bool,
 	deal: Option<AgreementId>,
 	keep_until: Option<BlockNumber>,
 	depositor: AccountId,
@@ -75,6 +76,8 @@ struct Deal {
 	started: BlockNumber,
 	schedule: u32,
 	sequence: u32,
+	/// Whether the offer's signer has acted.
+	relied: bool,
 	steps: Vec<Progress>,
 	bond: Balance,
 	sums: Sums,
@@ -91,15 +94,32 @@ impl Deal {
 		}
 	}
 
+	/// Somebody changes it.
+	fn touch(&mut self, by: Option<Side>) {
+		self.sequence += 1;
+		self.relied |= by == Some(self.offer.by);
+	}
+
 	fn running(&self) -> Vec<usize> {
 		(0..self.steps.len()).filter(|at| !self.steps[*at].state.is_ended()).collect()
 	}
 
 	/// The first block in which nobody needs to be waited for any more.
 	fn due(&self, at: usize) -> BlockNumber {
+		// For a signer who can still undo the agreement, a day at least.
+		let day = |side| {
+			let can_undo = self.offer.by == side && !self.relied;
+			if can_undo {
+				self.started + 43_200
+			} else {
+				0
+			}
+		};
 		1 + match self.steps[at].state {
-			State::Funded { deliver_by } | State::Reworking { deliver_by } => deliver_by,
-			State::Delivered { review_until } => review_until,
+			State::Funded { deliver_by } | State::Reworking { deliver_by } => {
+				deliver_by.max(day(Side::Seller))
+			},
+			State::Delivered { review_until } => review_until.max(day(Side::Buyer)),
 			State::Disputed { opened, .. } => {
 				opened + self.offer.panel.turn * self.offer.panel.arbiters.len() as u32
 			},
@@ -208,6 +228,12 @@ impl Model {
 		}
 	}
 
+	/// One is the other or its operator, or they have the same.
+	fn related(&self, a: &AccountId, b: &AccountId) -> bool {
+		let of = |who: &AccountId| BTreeSet::from([who.clone(), self.operator(who)]);
+		!of(a).is_disjoint(&of(b))
+	}
+
 	/// One of the agreements that run, mostly; else one that has ended, or none.
 	fn id(&self, index: usize) -> AgreementId {
 		let running: Vec<_> = self.deals.keys().collect();
@@ -216,6 +242,38 @@ impl Model {
 			_ if running.is_empty() => NOWHERE,
 			_ => *running[index % running.len()],
 		}
+	}
+
+	/// The number of an agreement as it was before so many changes.
+	fn sequence(&self, id: AgreementId, behind: u32) -> u32 {
+		self.deals.get(&id).map_or(0, |deal| deal.sequence.saturating_sub(behind))
+	}
+
+	/// The latest dispute that is open, and how much it is about.
+	fn disputed(&self) -> Option<(AgreementId, u32, Balance)> {
+		self.latest(|state| match state {
+			State::Disputed { opened, .. } => Some(opened),
+			_ => None,
+		})
+	}
+
+	/// The milestone that a side can dispute for longest, and how much it is about.
+	fn disputable(&self, by_seller: bool) -> Option<(AgreementId, u32, Balance)> {
+		self.latest(|state| match state {
+			State::Reworking { deliver_by } if by_seller => Some(deliver_by),
+			State::Delivered { review_until } if !by_seller => Some(review_until),
+			_ => None,
+		})
+	}
+
+	fn latest(
+		&self,
+		of: impl Fn(State) -> Option<BlockNumber>,
+	) -> Option<(AgreementId, u32, Balance)> {
+		let steps = self.deals.iter().flat_map(|(id, deal)| {
+			(0..deal.steps.len()).map(|at| (deal.steps[at].state, (*id, at as u32, deal.open(at))))
+		});
+		steps.filter_map(|(state, found)| Some((of(state)?, found))).max().map(|(_, found)| found)
 	}
 
 	/// `by`, or a party of the agreement.
@@ -293,7 +351,8 @@ impl Model {
 				self.counted.entry(who.clone()).or_default();
 			}
 			let (bars, deal, keep_until) = ([0; 2], None, None);
-			let talk = Talk { buyer, seller, bars, deal, keep_until, depositor, owner };
+			let withdrawn = false;
+			let talk = Talk { buyer, seller, bars, withdrawn, deal, keep_until, depositor, owner };
 			self.talks.insert(key, talk);
 		}
 		Ok(self.talks.get_mut(&key).unwrap())

@@ -117,38 +117,118 @@ fn a_commit_after_a_refusal_should_be_undone_by_who_can_prove_it() {
 	});
 }
 
+/// An offer of one milestone by `by` in a negotiation of its own, and what the other side had answered.
+fn refused_offer(n: u8, by: Side) -> (Offer, Offer) {
+	let offer = Offer { negotiation: [n; 32], by, panel: panel(1), ..single(milestone()) };
+	let counter = Offer { round: 2, previous: Some([1; 32]), by: by.other(), ..offer.clone() };
+	(offer, counter)
+}
+
 #[test]
-fn an_agreement_should_not_be_undone_too_late_or_when_something_has_happened() {
+fn an_agreement_should_be_undone_up_to_the_last_block_for_it() {
 	build_and_execute(|| {
-		let long = Milestone { deliver_within: MAX_DURATION, ..milestone() };
-		let counter = round(2, Side::Buyer);
-		let with =
-			|n: u8, milestone: Milestone| Offer { negotiation: [n; 32], ..single(milestone) };
-		let of = |n: u8| Offer { negotiation: [n; 32], ..counter.clone() };
-		let ids: Vec<_> = (1..=5).map(|n| commit(&with(n, long))).collect();
-		commit(&with(6, milestone()));
-		assert_ok!(deliver(ids[0], 0));
-		assert_ok!(Escrow::release(signed(BUYER), ids[1], 0, 1));
-		let consent = ExtendConsent {
-			agreement: ids[2],
-			milestone: 0,
-			deliver_by: MAX_DURATION + 2,
-			sequence: 0,
-			expires: 100,
-		};
-		run_to(2);
-		let signature = seal(&BUYER, &consent.to_bytes(&domain()));
-		assert_ok!(Escrow::extend(signed(SELLER), consent, signature));
-		for n in 1..=3 {
-			refused!(supersede(SELLER, &of(n)), TooLateToVoid);
+		for n in [1, 2] {
+			commit(&refused_offer(n, Side::Seller).0);
 		}
-		// The deadline has passed, and the penalty is due.
-		run_to(52);
-		refused!(supersede(SELLER, &of(6)), TooLateToVoid);
 		run_to(1 + VOID_WINDOW);
-		assert_ok!(supersede(SELLER, &of(4)));
+		assert_ok!(supersede(SELLER, &refused_offer(1, Side::Seller).1));
 		run_to(2 + VOID_WINDOW);
-		refused!(supersede(SELLER, &of(5)), TooLateToVoid);
+		refused!(supersede(SELLER, &refused_offer(2, Side::Seller).1), TooLateToVoid);
+	});
+}
+
+#[test]
+fn a_buyer_should_not_bar_the_undoing_by_releasing_a_unit() {
+	build_and_execute(|| {
+		let (offer, counter) = refused_offer(1, Side::Seller);
+		let id = commit(&offer);
+		assert_ok!(Escrow::release(signed(BUYER), id, 0, 20));
+		assert_ok!(supersede(SELLER, &counter));
+		// What was released stays paid, the rest goes back without a penalty.
+		let outcome = outcome(id);
+		let sums = Sums { released: 20, refunded: 80, ..Sums::default() };
+		assert_eq!((outcome.reason, outcome.sums), (EndReason::Voided, sums));
+		assert_eq!(free(&SELLER, &USD), CREDITS + 17);
+		assert_eq!(free(&BUYER, &USD), CREDITS - 20);
+	});
+}
+
+#[test]
+fn a_seller_should_not_bar_the_undoing_by_delivering_nothing() {
+	build_and_execute(|| {
+		let (offer, counter) = refused_offer(1, Side::Buyer);
+		let id = commit(&offer);
+		assert_ok!(deliver(id, 0));
+		// Not even when the review is over, which the buyer knew nothing of.
+		run_to(100);
+		refused!(poke(id), NothingDue);
+		assert_ok!(supersede(BUYER, &counter));
+		assert_eq!(outcome(id).sums, Sums { refunded: 100, ..Sums::default() });
+		assert_eq!((free(&BUYER, &USD), free(&SELLER, &USD)), (CREDITS, CREDITS));
+	});
+}
+
+#[test]
+fn what_was_paid_for_a_key_should_stay_paid() {
+	build_and_execute(|| {
+		let milestones = vec![locked_milestone(), milestone()].try_into().unwrap();
+		let (offer, counter) = refused_offer(1, Side::Buyer);
+		let id = commit(&Offer { milestones, ..offer });
+		assert_ok!(Escrow::reveal(signed(SELLER), id, 0, LOCK_KEY));
+		assert_ok!(supersede(BUYER, &counter));
+		assert_eq!(outcome(id).sums, Sums { released: 100, refunded: 100, ..Sums::default() });
+	});
+}
+
+#[test]
+fn a_short_time_for_delivery_should_take_no_penalty_from_who_can_undo() {
+	build_and_execute(|| {
+		let short = Milestone { deliver_within: 1, ..milestone() };
+		let (offer, counter) = refused_offer(1, Side::Seller);
+		let id = commit(&Offer { milestones: vec![short].try_into().unwrap(), ..offer });
+		run_to(1_000);
+		refused!(poke(id), NothingDue);
+		assert_ok!(supersede(SELLER, &counter));
+		let outcome = outcome(id);
+		assert_eq!((outcome.sums.penalties, outcome.breaches), (0, 0));
+		assert_eq!(free(&SELLER, &USD), CREDITS);
+	});
+}
+
+#[test]
+fn who_has_acted_on_an_agreement_should_not_undo_it() {
+	build_and_execute(|| {
+		// The seller has offered, and delivers, or agrees to an extension.
+		let of_seller = |n| (commit(&refused_offer(n, Side::Seller).0), n);
+		let [delivered, extended] = [1, 2].map(of_seller);
+		assert_ok!(deliver(delivered.0, 0));
+		let consent = ExtendConsent {
+			agreement: extended.0,
+			milestone: 0,
+			deliver_by: 60,
+			sequence: 0,
+			expires: 9,
+		};
+		let signature = seal(&SELLER, &consent.to_bytes(&domain()));
+		assert_ok!(Escrow::extend(signed(BUYER), consent, signature));
+		for (_, n) in [delivered, extended] {
+			refused!(supersede(SELLER, &refused_offer(n, Side::Seller).1), TooLateToVoid);
+		}
+		// The buyer has offered, and releases, accepts, asks for changes or disputes.
+		let acts: [fn(AgreementId) -> DispatchResult; 4] = [
+			|id| Escrow::release(signed(BUYER), id, 0, 1),
+			|id| Escrow::accept(signed(BUYER), id, 0),
+			|id| request_changes(id, 0),
+			|id| dispute(BUYER, id, 0),
+		];
+		for (n, act) in (3..).zip(acts) {
+			let (offer, counter) = refused_offer(n, Side::Buyer);
+			let milestones = vec![milestone(); 2].try_into().unwrap();
+			let id = commit(&Offer { milestones, ..offer });
+			assert_ok!(deliver(id, 0));
+			assert_ok!(act(id));
+			refused!(supersede(BUYER, &counter), TooLateToVoid);
+		}
 	});
 }
 

@@ -34,17 +34,18 @@ impl Model {
 				return is(Error::OfferSuperseded);
 			}
 		}
-		if !self.is_active(&seller) {
+		if !self.is_active(&seller) || AGENTS.contains(&buyer) && !self.is_active(&buyer) {
 			return Err(DispatchError::Other("inactive"));
 		}
-		if self.operator(&buyer) == self.operator(&seller) {
+		if self.related(&buyer, &seller) {
 			return is(Error::SameOperator);
 		}
-		for arbiter in &offer.panel.arbiters {
+		for (at, arbiter) in offer.panel.arbiters.iter().enumerate() {
 			if !self.is_active(arbiter) {
 				return Err(DispatchError::Other("inactive"));
 			}
-			if [&buyer, &seller].map(|who| self.operator(who)).contains(&self.operator(arbiter)) {
+			let mut others = offer.panel.arbiters[..at].iter().chain([&buyer, &seller]);
+			if others.any(|other| self.related(arbiter, other)) {
 				return is(Error::ArbiterNotIndependent);
 			}
 		}
@@ -69,18 +70,6 @@ impl Model {
 		talk.keep_until = None;
 
 		let now = self.now;
-		self.count(offer, |counters| {
-			counters.agreements += 1;
-			counters.offers += u64::from(offer.round);
-			// Doubling classes: 0, 1, 2 to 3, 4 to 7 blocks.
-			let waited = now - offer.opened;
-			let class = (0..).find(|class| waited < 1 << class).unwrap();
-			counters.waits[class] += 1;
-			if let Some(ratio) = (total * 1_000_000).checked_div(offer.first_ask) {
-				counters.priced += 1;
-				counters.price_ppm += ratio as u64;
-			}
-		});
 		assert!(!self.made.contains(&id), "an agreement has come back");
 		self.made.push(id);
 		let steps = offer.milestones.iter().map(|terms| Progress {
@@ -94,6 +83,7 @@ impl Model {
 			started: now,
 			schedule: self.schedule,
 			sequence: 0,
+			relied: false,
 			steps: steps.collect(),
 			bond: offer.bond,
 			sums: Sums::default(),
@@ -134,9 +124,12 @@ impl Model {
 		}
 		talk.bars[side as usize] = round;
 		talk.keep_until = Some(now + MAX_VALIDITY);
+		let is_first = !std::mem::replace(&mut talk.withdrawn, true);
 		let by = offer.party(side).clone();
-		self.counted.get_mut(&by).unwrap().withdrawn += 1;
-		self.market.withdrawn += 1;
+		if is_first {
+			self.counted.get_mut(&by).unwrap().withdrawn += 1;
+			self.market.withdrawn += 1;
+		}
 		self.events.push(Event::OfferWithdrawn { negotiation: offer.key(), by, side, round });
 		Ok(())
 	}
@@ -160,11 +153,7 @@ impl Model {
 			if offer.by == deal.offer.by || offer.round <= deal.offer.round {
 				return is(Error::NotRefused);
 			}
-			let untouched = deal.steps.iter().all(|step| {
-				matches!(step.state, State::Funded { deliver_by } if deliver_by >= now)
-					&& step.released == 0
-			});
-			if !untouched || deal.sequence > 0 || now > deal.started + 43_200 {
+			if deal.relied || now > deal.started + 43_200 {
 				return is(Error::TooLateToVoid);
 			}
 			if signer != offer.signer() {
@@ -239,6 +228,7 @@ impl Model {
 		let review_until = now + terms.review;
 		deal.steps[at].state = State::Delivered { review_until };
 		deal.steps[at].delivery = Some(key.unwrap_or([1; 32]));
+		deal.touch(Some(Side::Seller));
 		self.events.push(match key {
 			Some(key) => Event::Revealed { id, milestone, key, review_until },
 			None => Event::Delivered { id, milestone, evidence: evidence(1), review_until },
@@ -254,6 +244,7 @@ impl Model {
 		if !matches!(deal.steps[milestone as usize].state, State::Delivered { .. }) {
 			return is(Error::NotDelivered);
 		}
+		deal.touch(Some(Side::Buyer));
 		self.release_rest(id, milestone as usize)
 	}
 
@@ -273,6 +264,7 @@ impl Model {
 		if amount > open {
 			return is(Error::AboveOpen);
 		}
+		deal.touch(Some(Side::Buyer));
 		if amount == open {
 			return self.release_rest(id, at);
 		}
@@ -304,6 +296,7 @@ impl Model {
 		deal.steps[at].changes += 1;
 		let (left, deliver_by) = (terms.changes - deal.steps[at].changes, now + terms.rework);
 		deal.steps[at].state = State::Reworking { deliver_by };
+		deal.touch(Some(Side::Buyer));
 		let evidence = evidence(2);
 		self.events.push(Event::ChangesRequested { id, milestone, evidence, deliver_by, left });
 		Ok(())
@@ -336,10 +329,10 @@ impl Model {
 			return is(Error::DisputerCannotPay);
 		}
 		*self.purse(by) -= fee;
-		self.count(&deal.offer, |counters| counters.disputes += 1);
 		let row = self.deals.get_mut(&id).unwrap();
 		row.disputes += 1;
-		row.steps[at].state = State::Disputed { by: side, opened: now };
+		row.touch(Some(side));
+		row.steps[at].state = State::Disputed { by: side, opened: now, answered: false };
 		let turns = deal.offer.panel.arbiters.len() as u32;
 		let ends = (turns > 0).then_some(now + turns * 10);
 		let evidence = evidence(3);
@@ -355,7 +348,45 @@ impl Model {
 		self.end(id, at, Ending::Resolved, Cut { to_seller, ..Cut::default() }, None)
 	}
 
-	/// Who may rule now.
+	/// The other side has answered, or a tenth of ten blocks has passed.
+	pub(super) fn is_heard(&self, id: AgreementId, milestone: u32) -> bool {
+		let steps = self.deals.get(&id).map(|deal| &deal.steps);
+		let step = steps.and_then(|steps| steps.get(milestone as usize));
+		step.is_some_and(|step| match step.state {
+			State::Disputed { opened, answered, .. } => answered || self.now > opened + 1,
+			_ => false,
+		})
+	}
+
+	pub(super) fn answer(&mut self, by: &AccountId, id: AgreementId, milestone: u32) -> Told {
+		let (now, at) = (self.now, milestone as usize);
+		let Some(deal) = self.deals.get(&id) else { return is(Error::UnknownAgreement) };
+		let side = match by {
+			by if *by == deal.offer.buyer => Side::Buyer,
+			by if *by == deal.offer.seller => Side::Seller,
+			_ => return is(Error::NotParty),
+		};
+		let deal = self.running(None, id, milestone)?;
+		let State::Disputed { by: opener, opened, answered } = deal.steps[at].state else {
+			return is(Error::NotDisputed);
+		};
+		if side == opener {
+			return is(Error::OwnDispute);
+		}
+		if answered {
+			return is(Error::AlreadyAnswered);
+		}
+		if now >= deal.due(at) {
+			return is(Error::DisputeOver);
+		}
+		deal.steps[at].state = State::Disputed { by: opener, opened, answered: true };
+		deal.touch(Some(side));
+		let evidence = evidence(5);
+		self.events.push(Event::Answered { id, milestone, by: side, evidence });
+		Ok(())
+	}
+
+	/// Whose turn it is, if it may rule.
 	pub(super) fn seat(&self, id: AgreementId, milestone: u32) -> Option<AccountId> {
 		let deal = self.deals.get(&id)?;
 		let State::Disputed { opened, .. } = deal.steps.get(milestone as usize)?.state else {
@@ -363,9 +394,11 @@ impl Model {
 		};
 		// Ten blocks each, after the block of the dispute, which is the first one's as well.
 		let turn = (0..3).find(|turn| self.now <= opened + (turn + 1) * 10)?;
-		let arbiter = deal.offer.panel.arbiters.get(turn as usize)?;
-		let parties = [&deal.offer.buyer, &deal.offer.seller].map(|who| self.operator(who));
-		let may = self.is_active(arbiter) && !parties.contains(&self.operator(arbiter));
+		let arbiters = &deal.offer.panel.arbiters;
+		let arbiter = arbiters.get(turn as usize)?;
+		let parties = [&deal.offer.buyer, &deal.offer.seller];
+		let mut others = arbiters[..turn as usize].iter().chain(parties);
+		let may = self.is_active(arbiter) && !others.any(|other| self.related(arbiter, other));
 		may.then(|| arbiter.clone())
 	}
 
@@ -384,12 +417,17 @@ impl Model {
 		if now >= deal.due(at) {
 			return is(Error::DisputeOver);
 		}
+		if !self.is_heard(id, milestone) {
+			return is(Error::TooEarlyToRule);
+		}
 		if self.seat(id, milestone).as_ref() != Some(by) {
 			return is(Error::NotInTheSeat);
 		}
 		let (open, fee) = (deal.open(at), deal.offer.panel.fee);
 		let to_seller = part_up(open, share);
-		let penalty = part_down(deal.offer.milestones[at].penalty, 1_000_000 - share);
+		// Of the penalty, what belongs to what is open, and of that what the ruling does not give.
+		let terms = deal.offer.milestones[at];
+		let penalty = part_down(terms.penalty * open / terms.amount, 1_000_000 - share);
 		// Of the bond, what neither this penalty nor those of the others take.
 		let others = deal.running().into_iter().filter(|other| *other != at);
 		let others: Balance = others.map(|other| deal.offer.milestones[other].penalty).sum();
@@ -410,6 +448,7 @@ impl Model {
 			costs_of_seller,
 			evidence,
 		});
+		self.deals.get_mut(&id).unwrap().touch(None);
 		if share < 500_000 {
 			self.breach(id);
 		}
@@ -424,6 +463,7 @@ impl Model {
 		if due.is_empty() {
 			return is(Error::NothingDue);
 		}
+		self.deals.get_mut(&id).unwrap().touch(None);
 		for at in due {
 			match deal.steps[at].state {
 				State::Delivered { .. } => self.release_rest(id, at)?,
@@ -454,6 +494,9 @@ impl Model {
 		}
 		if self.now > expires {
 			return is(Error::ConsentExpired);
+		}
+		if expires > self.now + 43_200 {
+			return is(Error::ConsentTooLong);
 		}
 		Ok(())
 	}
@@ -494,7 +537,7 @@ impl Model {
 			return Err(DispatchError::BadOrigin);
 		}
 		*before = deliver_by;
-		deal.sequence += 1;
+		deal.touch(Some(deal.offer.by));
 		let sequence = deal.sequence;
 		self.events.push(Event::Extended { id, milestone, deliver_by, sequence });
 		Ok(())
@@ -524,7 +567,19 @@ impl Model {
 
 	fn release_rest(&mut self, id: AgreementId, at: usize) -> Told {
 		let to_seller = self.deals[&id].open(at);
-		self.end(id, at, Ending::Released, Cut { to_seller, ..Cut::default() }, None)
+		let arbiter = self.worked(id, at);
+		let cut = Cut { to_seller, ..Cut::default() };
+		self.end(id, at, Ending::Released, cut, arbiter.as_ref())
+	}
+
+	/// Who has had more than half of a turn of ten blocks for a dispute that ends otherwise.
+	fn worked(&mut self, id: AgreementId, at: usize) -> Option<AccountId> {
+		let deal = &self.deals[&id];
+		let State::Disputed { opened, .. } = deal.steps[at].state else { return None };
+		let (milestone, fee) = (at as u32, deal.offer.panel.fee);
+		let arbiter = self.seat(id, milestone).filter(|_| self.now > opened + 5)?;
+		self.events.push(Event::ArbiterPaid { id, milestone, arbiter: arbiter.clone(), fee });
+		Some(arbiter)
 	}
 
 	fn end_fee(&mut self, id: AgreementId, at: usize, arbiter: Option<&AccountId>) {
@@ -586,7 +641,8 @@ impl Model {
 		let buyer = deal.offer.buyer.clone();
 		self.pay(id, seller).unwrap();
 		for at in running {
-			self.end_fee(id, at, None);
+			let arbiter = self.worked(id, at);
+			self.end_fee(id, at, arbiter.as_ref());
 		}
 		self.deals.get_mut(&id).unwrap().sums.refunded += open - seller;
 		*self.purse(&buyer) += open - seller;
@@ -596,12 +652,34 @@ impl Model {
 	fn conclude(&mut self, id: AgreementId, reason: EndReason) {
 		let deal = self.deals.remove(&id).unwrap();
 		let (offer, sums, bond) = (deal.offer, deal.sums, deal.bond);
+		let total: Balance = offer.milestones.iter().map(|terms| terms.amount).sum();
+		let failed = match reason {
+			EndReason::Completed => false,
+			EndReason::Cancelled => sums.released == 0,
+			EndReason::Voided => true,
+		};
+		self.count(&offer, |counters| {
+			counters.offers += u64::from(offer.round);
+			if failed {
+				return;
+			}
+			counters.agreements += 1;
+			counters.disputes += u32::from(deal.disputes > 0);
+			// Doubling classes: 0, 1, 2 to 3, 4 to 7 blocks.
+			let waited = deal.started - offer.opened;
+			let class = (0..).find(|class| waited < 1 << class).unwrap();
+			counters.waits[class] += 1;
+			if let Some(ratio) = (total * 1_000_000).checked_div(offer.first_ask) {
+				counters.priced += 1;
+				counters.price_ppm += ratio.min(2_000_000) as u64;
+			}
+		});
 		*self.purse(&offer.seller) += bond;
 		*self.native.entry(deal.depositor).or_default() += AGREEMENT_PRICE;
 		self.talks.get_mut(&offer.key()).unwrap().keep_until = Some(self.now + RECORD_PERIOD);
 		let outcome = Outcome {
 			negotiation: offer.key(),
-			total: offer.milestones.iter().map(|terms| terms.amount).sum(),
+			total,
 			buyer: offer.buyer,
 			seller: offer.seller,
 			asset: USD,

@@ -20,6 +20,9 @@ pub struct Draft {
 	pub first_ask: Balance,
 }
 
+/// All that the latest dispute is about.
+pub const ALL: Balance = Balance::MAX;
+
 /// `by` and `signer` are places in [`EVERYONE`]; `None` is who may, or must.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -68,12 +71,21 @@ pub enum Op {
 		deal: usize,
 		milestone: u32,
 		by_seller: bool,
+		/// At what can be disputed for longest.
+		aimed: bool,
 	},
 	Rule {
 		by: Option<usize>,
 		deal: usize,
 		milestone: u32,
 		share: u32,
+		/// At the latest dispute.
+		aimed: bool,
+	},
+	/// Of the latest dispute.
+	Answer {
+		by: Option<usize>,
+		by_seller: bool,
 	},
 	Poke {
 		deal: usize,
@@ -82,8 +94,10 @@ pub enum Op {
 		by: usize,
 		deal: usize,
 		seller: Balance,
-		sequence: u32,
-		expires: i8,
+		/// How many changes of the agreement it does not know of.
+		behind: u32,
+		/// From now.
+		expires: i32,
 		good: bool,
 	},
 	Extend {
@@ -91,7 +105,7 @@ pub enum Op {
 		deal: usize,
 		milestone: u32,
 		deliver_by: i8,
-		sequence: u32,
+		behind: u32,
 		good: bool,
 	},
 	Forget {
@@ -156,6 +170,8 @@ pub fn op() -> impl Strategy<Value = Op> {
 	let by = || prop::option::weighted(0.15, 0..EVERYONE.len());
 	let good = || prop::bool::weighted(0.9);
 	let at = || (0..12usize, 0..4u32);
+	let behind = || prop_oneof![4 => Just(0u32), 1 => Just(1)];
+	let expires = prop_oneof![8 => -1..5i32, 1 => Just(43_200), 1 => Just(43_201)];
 	let waits = prop_oneof![4 => 1..12u32, 2 => 10..60u32, 1 => Just(RECORD_PERIOD)];
 	prop_oneof![
 		9 => (by(), draft(), by()).prop_map(|(by, draft, signer)| Op::Commit { by, draft, signer }),
@@ -169,32 +185,35 @@ pub fn op() -> impl Strategy<Value = Op> {
 			|(by, (deal, milestone), reveal, good)| Op::Deliver { by, deal, milestone, reveal, good }
 		),
 		3 => (by(), at()).prop_map(|(by, (deal, milestone))| Op::Accept { by, deal, milestone }),
-		3 => (by(), at(), 0..130u128).prop_map(|(by, (deal, milestone), amount)| Op::Release {
+		6 => (by(), at(), prop_oneof![1 => 0..130u128, 1 => Just(ALL)]).prop_map(|(by, (deal, milestone), amount)| Op::Release {
 			by, deal, milestone, amount
 		}),
 		4 => (by(), at())
 			.prop_map(|(by, (deal, milestone))| Op::RequestChanges { by, deal, milestone }),
-		7 => (by(), at(), any::<bool>()).prop_map(|(by, (deal, milestone), by_seller)| {
-			Op::Dispute { by, deal, milestone, by_seller }
-		}),
-		5 => (by(), at(), prop_oneof![Just(0u32), Just(1_000_000), 0..=1_000_000u32]).prop_map(
-			|(by, (deal, milestone), share)| Op::Rule { by, deal, milestone, share }
-		),
-		4 => (0..12usize).prop_map(|deal| Op::Poke { deal }),
-		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, 0..2u32, -1..5i8, good()).prop_map(
-			|(by, deal, seller, sequence, expires, good)| {
-				Op::Cancel { by, deal, seller, sequence, expires, good }
+		7 => (by(), at(), any::<bool>(), any::<bool>()).prop_map(
+			|(by, (deal, milestone), by_seller, aimed)| {
+				Op::Dispute { by, deal, milestone, by_seller, aimed }
 			}
 		),
-		2 => (0..EVERYONE.len(), at(), -5..90i8, 0..2u32, good()).prop_map(
-			|(by, (deal, milestone), deliver_by, sequence, good)| {
-				Op::Extend { by, deal, milestone, deliver_by, sequence, good }
+		5 => (by(), at(), prop_oneof![Just(0u32), Just(1_000_000), 0..=1_000_000u32], any::<bool>()).prop_map(
+			|(by, (deal, milestone), share, aimed)| Op::Rule { by, deal, milestone, share, aimed }
+		),
+		3 => (by(), any::<bool>()).prop_map(|(by, by_seller)| Op::Answer { by, by_seller }),
+		4 => (0..12usize).prop_map(|deal| Op::Poke { deal }),
+		1 => (0..EVERYONE.len(), 0..12usize, 0..200u128, behind(), expires, good()).prop_map(
+			|(by, deal, seller, behind, expires, good)| {
+				Op::Cancel { by, deal, seller, behind, expires, good }
+			}
+		),
+		2 => (0..EVERYONE.len(), at(), -5..90i8, behind(), good()).prop_map(
+			|(by, (deal, milestone), deliver_by, behind, good)| {
+				Op::Extend { by, deal, milestone, deliver_by, behind, good }
 			}
 		),
 		2 => (0..12usize).prop_map(|negotiation| Op::Forget { negotiation }),
 		1 => (0..AGENTS.len(), prop::bool::weighted(0.3))
 			.prop_map(|(who, inactive)| Op::SetInactive { who, inactive }),
-		1 => (0..3usize).prop_map(|to| Op::SetOperator { to }),
+		1 => (0..5usize).prop_map(|to| Op::SetOperator { to }),
 		1 => (0..2u32).prop_map(|to| Op::SetSchedule { to }),
 		1 => (0..EVERYONE.len(), prop::sample::select(vec![20u128, 120, 1_000, 1_000]))
 			.prop_map(|(who, amount)| Op::SetNative { who, amount }),

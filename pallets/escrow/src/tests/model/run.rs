@@ -84,7 +84,10 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 			(model.accept(&by, id, milestone), Escrow::accept(signed(by), id, milestone))
 		},
 		Op::Release { by, deal, milestone, amount } => {
-			let id = model.id(deal);
+			let (id, milestone, amount) = match model.disputed().filter(|_| amount == ALL) {
+				Some((id, at, open)) => (id, at, open),
+				None => (model.id(deal), milestone, amount),
+			};
 			let by = model.party(by, id, Side::Buyer);
 			let expected = model.release(&by, id, milestone, amount);
 			(expected, Escrow::release(signed(by), id, milestone, amount))
@@ -95,30 +98,42 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 			let expected = model.request_changes(&by, id, milestone);
 			(expected, Escrow::request_changes(signed(by), id, milestone, evidence(2)))
 		},
-		Op::Dispute { by, deal, milestone, by_seller } => {
-			let id = model.id(deal);
+		Op::Dispute { by, deal, milestone, by_seller, aimed } => {
+			let (id, milestone) = match model.disputable(by_seller).filter(|_| aimed) {
+				Some((id, at, _)) => (id, at),
+				None => (model.id(deal), milestone),
+			};
 			let side = if by_seller { Side::Seller } else { Side::Buyer };
 			let by = model.party(by, id, side);
 			let expected = model.dispute(&by, id, milestone);
 			(expected, dispute(by, id, milestone))
 		},
-		Op::Rule { by, deal, milestone, share } => {
-			let id = model.id(deal);
-			let seat = model.seat(id, milestone);
+		Op::Rule { by, deal, milestone, share, aimed } => {
+			let (id, milestone) = match model.disputed().filter(|_| aimed) {
+				Some((id, at, _)) => (id, at),
+				None => (model.id(deal), milestone),
+			};
+			let seat = model.seat(id, milestone).filter(|_| model.is_heard(id, milestone));
 			assert_eq!(Escrow::seat(id, milestone), seat);
 			let by = by.map(|index| EVERYONE[index].clone()).or(seat).unwrap_or(FIRST);
 			let expected = model.rule(&by, id, milestone, share);
 			let share = Permill::from_parts(share);
 			(expected, Escrow::rule(signed(by), id, milestone, share, evidence(4)))
 		},
+		Op::Answer { by, by_seller } => {
+			let (id, milestone, _) = model.disputed().unwrap_or((NOWHERE, 0, 0));
+			let by = model.party(by, id, if by_seller { Side::Seller } else { Side::Buyer });
+			(model.answer(&by, id, milestone), answer(by, id, milestone))
+		},
 		Op::Poke { deal } => {
 			let id = model.id(deal);
 			(model.poke(id), poke(id))
 		},
-		Op::Cancel { by, deal, seller, sequence, expires, good } => {
+		Op::Cancel { by, deal, seller, behind, expires, good } => {
 			let id = model.id(deal);
+			let sequence = model.sequence(id, behind);
 			let by = by_party(model, by, id);
-			let expires = model.now.saturating_add_signed(expires.into());
+			let expires = model.now.saturating_add_signed(expires);
 			let consent = CancelConsent { agreement: id, seller, sequence, expires };
 			let signature = other_seal(model, &by, id, &consent.to_bytes(&domain()), good);
 			let expected = model
@@ -126,8 +141,9 @@ fn deal_step(model: &mut Model, op: Op) -> (Told, Told) {
 				.and_then(|()| model.cancel(id, seller, good));
 			(expected, Escrow::cancel(signed(by), consent, signature))
 		},
-		Op::Extend { by, deal, milestone, deliver_by, sequence, good } => {
+		Op::Extend { by, deal, milestone, deliver_by, behind, good } => {
 			let id = model.id(deal);
+			let sequence = model.sequence(id, behind);
 			let by = by_party(model, by, id);
 			let deliver_by = model.now.saturating_add_signed(deliver_by.into());
 			let expires = model.now;
@@ -178,7 +194,7 @@ fn outside(model: &mut Model, op: Op) {
 			}
 		},
 		Op::SetOperator { to } => {
-			let to = [FIRST, BUYER, SELLER][to].clone();
+			let to = [FIRST, BUYER, SELLER, SECOND, AGENT][to].clone();
 			set_operator(&FIRST, &to);
 			model.operator = Some(to);
 		},
@@ -308,6 +324,8 @@ fn sequences_should_reach_every_event_and_nearly_every_error() {
 		"Event::ChangesRequested",
 		"Event::Disputed",
 		"Event::Ruled",
+		"Event::ArbiterPaid",
+		"Event::Answered",
 		"Event::Extended",
 		"Event::Forgotten",
 		"Released",
