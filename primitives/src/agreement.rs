@@ -48,6 +48,9 @@ pub const MAX_VALIDITY: BlockNumber = 30 * crate::DAYS;
 /// How long after the commit of an offer its signer can undo the agreement by showing that the other
 /// side had refused the offer before: one day.
 pub const VOID_WINDOW: BlockNumber = crate::DAYS;
+
+/// How far ahead the last block of a consent can be: one day. What a side would agree to, it agrees to now.
+pub const MAX_CONSENT_AGE: BlockNumber = crate::DAYS;
 /// Shortest review of a delivery without a hash lock: 30 seconds. Whoever is silent needs the time to
 /// look at what it bought.
 pub const MIN_REVIEW: BlockNumber = 15;

@@ -46,6 +46,8 @@ pub enum Agreement {
 	RequestChanges(WithEvidence),
 	/// Have the arbiters decide: as the buyer about a delivery, as the seller about a request for changes.
 	Dispute(WithEvidence),
+	/// As the side that has not opened a dispute: say your part. Nobody rules before, for the first tenth of a turn.
+	Answer(WithEvidence),
 	/// As the arbiter whose turn it is: divide what a milestone in dispute holds.
 	Rule {
 		/// Which milestone, and why.

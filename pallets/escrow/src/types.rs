@@ -7,20 +7,17 @@ use scale_info::TypeInfo;
 use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, PerThing, Permill, Rounding};
 pub use stoa_primitives::agreement::{
 	AgreementView, Deadline, Deadlines, EndReason, Ending, Outcome, Progress, Quote, StandingView,
-	State, Sums, WaitsFor,
+	State, Sums, WaitsFor, MAX_CONSENT_AGE,
 };
 use stoa_primitives::{
 	agreement::{AgreementId, Milestone, Offer, Side, MAX_MILESTONES, MAX_VALIDITY, VOID_WINDOW},
 	money::ScheduleId,
-	AccountId, Balance, BlockNumber, DAYS, H256,
+	AccountId, Balance, BlockNumber, H256,
 };
 
 /// How long what is left of an agreement is kept after its end: 30 days. No shorter than
 /// [`MAX_VALIDITY`], so that no offer of its negotiation can be committed when it is gone.
 pub const RECORD_PERIOD: BlockNumber = MAX_VALIDITY;
-
-/// How far ahead the last block of a consent can be: one day. What a side would agree to, it agrees to now.
-pub const MAX_CONSENT_AGE: BlockNumber = DAYS;
 
 /// One for each milestone of an offer.
 pub type Milestones = BoundedVec<Progress, ConstU32<MAX_MILESTONES>>;

@@ -213,6 +213,11 @@ fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
 	deliver("1");
 	market.run("buyer", &["agreement", "dispute", id, "1", "--file", &why]);
 	let rule = ["agreement", "rule", id, "1", "--seller", "60%", "--file", &why];
+	assert!(market.fails("arbiter", &rule).contains("hear the other side"));
+	let answer = ["agreement", "answer", id, "1", "--file", &note];
+	market.fails("buyer", &answer);
+	market.run("seller", &answer);
+	market.fails("seller", &answer);
 	assert!(market.fails("seller", &rule).contains("turn"));
 	let ruled = market.run("arbiter", &rule);
 	assert_eq!(text(&ruled, "ended"), "completed");

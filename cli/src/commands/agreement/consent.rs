@@ -5,12 +5,13 @@ use crate::{
 	cli::{Cancel, Extend, Milestone},
 	context::Context,
 	output::{money, Failure, Report},
-	time::{parse_span, to_blocks, Clock},
+	time::{parse_span, show_blocks, to_blocks, Clock},
 };
 use codec::{Decode, DecodeAll, Encode};
 use sp_runtime::MultiSignature;
 use stoa_client::chain::{calls::escrow as calls, At};
 use stoa_primitives::{
+	agreement::MAX_CONSENT_AGE,
 	keys::{verify_account, AgentSignature},
 	payload::{CancelConsent, ExtendConsent, Payload},
 	BlockNumber,
@@ -76,6 +77,18 @@ fn same<T: PartialEq>(found: &T, wanted: &T) -> Result<(), Failure> {
 	}
 }
 
+/// For how many blocks a consent is to be good.
+fn valid_for(text: &str) -> Result<BlockNumber, Failure> {
+	let blocks = to_blocks(parse_span(text)?);
+	match blocks <= MAX_CONSENT_AGE {
+		true => Ok(blocks),
+		false => Err(Failure::new(
+			format!("the chain takes no consent for longer than {}", show_blocks(MAX_CONSENT_AGE)),
+			"choose a shorter time with --valid",
+		)),
+	}
+}
+
 /// `stoa agreement cancel`.
 ///
 /// # Errors
@@ -89,7 +102,7 @@ pub async fn cancel(context: &Context, args: &Cancel) -> Result<Report, Failure>
 	match &args.consent {
 		None => {
 			let clock = Clock::at(deed.chain.block(At::Best).await?.number);
-			let expires = clock.after(to_blocks(parse_span(&args.valid)?));
+			let expires = clock.after(valid_for(&args.valid)?);
 			let consent = CancelConsent { agreement, seller, sequence, expires };
 			let what = format!("You agree to end it with {shown} to the seller.");
 			let report = sign(&deed, &consent, &what, expires, clock)?;
@@ -121,7 +134,7 @@ pub async fn extend(context: &Context, args: &Extend) -> Result<Report, Failure>
 	let (agreement, sequence) = (deed.id, deed.agreement.sequence);
 	match &args.consent {
 		None => {
-			let expires = clock.after(to_blocks(parse_span(&args.valid)?));
+			let expires = clock.after(valid_for(&args.valid)?);
 			let consent = ExtendConsent { agreement, milestone, deliver_by, sequence, expires };
 			let what = format!(
 				"You agree to a delivery of milestone {milestone} up to block {deliver_by}."

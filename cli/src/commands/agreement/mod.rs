@@ -44,6 +44,7 @@ pub async fn run(context: &Context, command: &Agreement) -> Result<Report, Failu
 		},
 		Agreement::RequestChanges(args) => perform::request_changes(context, args).await,
 		Agreement::Dispute(args) => perform::dispute(context, args).await,
+		Agreement::Answer(args) => perform::answer(context, args).await,
 		Agreement::Rule { case, seller } => perform::rule(context, case, seller).await,
 		Agreement::Poke { id } => perform::poke(context, id).await,
 		Agreement::Cancel(args) => consent::cancel(context, args).await,

@@ -107,6 +107,19 @@ pub async fn dispute(context: &Context, args: &WithEvidence) -> Result<Report, F
 	deed.done(&call, format!("Milestone {place} is in dispute.")).await
 }
 
+/// `stoa agreement answer`.
+///
+/// # Errors
+///
+/// Those of keys, files and chain.
+pub async fn answer(context: &Context, args: &WithEvidence) -> Result<Report, Failure> {
+	let evidence = evidence(args)?;
+	let Milestone { id, place } = &args.milestone;
+	let deed = Deed::of(context, id).await?;
+	let call = calls::answer(deed.id, *place, evidence);
+	deed.done(&call, format!("Answered the dispute about milestone {place}.")).await
+}
+
 /// `stoa agreement rule`.
 ///
 /// # Errors

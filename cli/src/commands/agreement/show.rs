@@ -47,7 +47,8 @@ fn name(state: State) -> &'static str {
 		State::Funded { .. } => "funded",
 		State::Delivered { .. } => "delivered",
 		State::Reworking { .. } => "reworking",
-		State::Disputed { .. } => "disputed",
+		State::Disputed { answered: false, .. } => "disputed",
+		State::Disputed { answered: true, .. } => "disputed, answered",
 		State::Ended(ending) => show_ending(ending),
 	}
 }
@@ -321,7 +322,7 @@ fn describe_kpis(report: Report, kpis: &Kpis) -> Report {
 		.shown("median time to agreement", wait)
 		.shown("offers accepted", percent(kpis.acceptance_ppm))
 		.shown("price against first ask", percent(kpis.price_ppm))
-		.count("disputes", "disputes", kpis.disputes)
+		.count("with a dispute", "disputes", kpis.disputes)
 		.shown(
 			"disputes per 1,000",
 			kpis.disputes_per_thousand.map_or("-".into(), |rate| rate.to_string()),

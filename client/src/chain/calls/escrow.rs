@@ -72,6 +72,12 @@ pub fn dispute(id: AgreementId, milestone: u32, evidence: Evidence) -> Call {
 	Call::new(PALLET, "dispute", payload)
 }
 
+/// `Escrow.answer`: tells the arbiters the other side of a dispute.
+pub fn answer(id: AgreementId, milestone: u32, evidence: Evidence) -> Call {
+	let payload = api::tx().escrow().answer(id, milestone, Static(evidence));
+	Call::new(PALLET, "answer", payload)
+}
+
 /// `Escrow.rule`: the arbiter whose turn it is gives `share` of what a milestone holds to the seller.
 pub fn rule(id: AgreementId, milestone: u32, share: Permill, evidence: Evidence) -> Call {
 	let payload = api::tx().escrow().rule(id, milestone, Static(share), Static(evidence));

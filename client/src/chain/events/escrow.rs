@@ -141,6 +141,28 @@ pub enum AgreementEvent {
 		/// What says why.
 		evidence: Evidence,
 	},
+	/// The side that has not opened a dispute has answered.
+	Answered {
+		/// Agreement id.
+		id: AgreementId,
+		/// Place of the milestone, from 0.
+		milestone: u32,
+		/// Who has answered.
+		by: Side,
+		/// What it says.
+		evidence: Evidence,
+	},
+	/// An arbiter was paid for a dispute that the parties have ended themselves.
+	ArbiterPaid {
+		/// Agreement id.
+		id: AgreementId,
+		/// Place of the milestone, from 0.
+		milestone: u32,
+		/// Who had the seat.
+		arbiter: AccountId,
+		/// What it got.
+		fee: Balance,
+	},
 	/// Nothing is left of a milestone.
 	MilestoneEnded {
 		/// Agreement id.
@@ -200,6 +222,8 @@ impl AgreementEvent {
 			Self::ChangesRequested { id, .. } => Some(id),
 			Self::Disputed { id, .. } => Some(id),
 			Self::Ruled { id, .. } => Some(id),
+			Self::Answered { id, .. } => Some(id),
+			Self::ArbiterPaid { id, .. } => Some(id),
 			Self::MilestoneEnded { id, .. } => Some(id),
 			Self::Extended { id, .. } => Some(id),
 			Self::Ended { id, .. } => Some(id),
@@ -265,6 +289,12 @@ pub(super) fn decode(event: Event) -> AgreementEvent {
 		},
 		Event::Disputed { id, milestone, by, evidence, fee, ends } => {
 			AgreementEvent::Disputed { id, milestone, by: by.0, evidence: evidence.0, fee, ends }
+		},
+		Event::Answered { id, milestone, by, evidence } => {
+			AgreementEvent::Answered { id, milestone, by: by.0, evidence: evidence.0 }
+		},
+		Event::ArbiterPaid { id, milestone, arbiter, fee } => {
+			AgreementEvent::ArbiterPaid { id, milestone, arbiter: arbiter.0, fee }
 		},
 		Event::Ruled {
 			id,

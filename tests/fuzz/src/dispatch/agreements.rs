@@ -29,7 +29,7 @@ use stoa_primitives::{
 use stoa_runtime::{Credits, Escrow, Runtime, RuntimeCall, System};
 
 /// How many kinds of calls there are.
-pub const KINDS: u8 = 14;
+pub const KINDS: u8 = 15;
 
 const LOCK_KEY: [u8; 32] = [9; 32];
 
@@ -173,6 +173,10 @@ pub fn made(kind: u8, bytes: &Bytes) -> (Meant, RuntimeCall) {
 					(Meant::Account(seat), Call::rule { id, milestone, share, evidence })
 				},
 				10 => (Meant::Account(account(c)), Call::poke { id }),
+				14 => {
+					let by = if c < 128 { seller } else { buyer };
+					(by, Call::answer { id, milestone, evidence })
+				},
 				_ => {
 					let by = if form % 2 == 0 { buyer } else { seller };
 					(by, consented(kind, bytes.a, id, view.as_ref()))
@@ -249,7 +253,7 @@ pub fn sequences() -> Vec<Vec<u8>> {
 			step(6, [0, 1, 40, 0, 0, 0]),
 			step(3, [0, 1, 0, 9, 0, 0]),
 			step(8, [0, 1, 0, 9, 0, 0]),
-			wait(150),
+			step(14, [0, 1, 0, 9, 0, 0]),
 			step(9, [0, 1, 60, 9, 0, 0]),
 			at(WAIT, [240, 0, 0, 0, 0, 0]),
 			step(13, [0, 5, 0, 0, 0, 0]),
