@@ -502,7 +502,8 @@ pub struct CancelConsent {
 	/// What the seller gets of all that milestones still hold, in units of the agreement's asset and
 	/// before shares are taken. The rest goes to the buyer, the bond to the seller.
 	pub seller: Balance,
-	/// How many amendments the agreement has had, so that a consent is used once at most.
+	/// How many changes the agreement has had of any kind, so that a consent is about what its signer knew, and is
+	/// used once at most.
 	pub sequence: u32,
 	/// Last block in which the consent can be used.
 	pub expires: BlockNumber,
@@ -549,7 +550,8 @@ pub struct ExtendConsent {
 	pub milestone: u32,
 	/// Last block in which it can be delivered from now on.
 	pub deliver_by: BlockNumber,
-	/// How many amendments the agreement has had, so that a consent is used once at most.
+	/// How many changes the agreement has had of any kind, so that a consent is about what its signer knew, and is
+	/// used once at most.
 	pub sequence: u32,
 	/// Last block in which the consent can be used.
 	pub expires: BlockNumber,
