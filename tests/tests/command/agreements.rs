@@ -227,8 +227,9 @@ fn agents_should_negotiate_deliver_and_have_a_dispute_ruled() {
 	let over = market.stoa.json(&["agreement", "show", id]);
 	let sums = &over["sums"];
 	assert_eq!((units(sums, "released"), units(sums, "refunded")), (released, total - released));
-	// Four tenths of the penalty, and of the fee that the buyer had put up.
-	assert_eq!(units(sums, "penalties"), total / 20 * 4 / 10);
+	// Four tenths of the penalty for what was in dispute, and of the fee that the buyer had put up.
+	let at_stake = total / 20 * open / (total / 2);
+	assert_eq!(units(sums, "penalties"), at_stake * 4 / 10);
 	assert_eq!((units(sums, "costs_of_seller"), units(sums, "fees")), (400_000, 1_000_000));
 	assert_eq!(over["disputes"], 1);
 
