@@ -280,6 +280,14 @@ mod tests {
 	}
 
 	#[test]
+	fn a_node_that_has_forgotten_old_state_should_be_told_from_one_that_fails() {
+		let advice = |reason: &str| Failure::from(ChainError::Rpc { reason: reason.into() }).advice;
+		let pruned = "4003: Client error: UnknownBlock: State already discarded for 0x00";
+		assert!(advice(pruned).contains("archive node"));
+		assert!(advice("the connection was closed").contains("log"));
+	}
+
+	#[test]
 	fn refusals_of_the_node_should_have_advice_of_their_own() {
 		let advice = |reason: &str| Failure::from(ChainError::Rejected { reason: reason.into() });
 		let pay = "Invalid Transaction: Inability to pay some fees (e.g. account balance too low)";

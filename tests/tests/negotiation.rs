@@ -63,9 +63,11 @@ fn rules() -> (Plan, Terms) {
 
 fn limits() -> PlanLimits {
 	let most = Quantity::whole(100_000).unwrap();
+	let item = ItemLimit { most, unit: "image".into(), description: None };
 	PlanLimits {
 		assets: vec![AssetId::WithId(1)],
-		items: Some([("labelled image".into(), ItemLimit { most, unit: "image".into() })].into()),
+		items: Some([("labelled image".into(), item)].into()),
+		what: None,
 		how: None,
 		acceptance: None,
 		availability_ppm: 0,

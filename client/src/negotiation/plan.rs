@@ -242,6 +242,8 @@ pub struct ItemLimit {
 	pub most: Quantity,
 	/// In what it is counted.
 	pub unit: String,
+	/// The description that is taken besides none.
+	pub description: Option<String>,
 }
 
 /// What a side takes of a plan that the other side asks for, and of the terms that come with it. All of that costs or
@@ -252,6 +254,8 @@ pub struct PlanLimits {
 	pub assets: Vec<AssetId>,
 	/// Items of which names, and how much of each; `None` for anything.
 	pub items: Option<BTreeMap<String, ItemLimit>>,
+	/// What may be handed over, in the words of the terms; `None` for anything.
+	pub what: Option<Vec<String>>,
 	/// How deliveries may be handed over, in the words of the terms; `None` for any.
 	pub how: Option<Vec<String>>,
 	/// By what deliveries may be judged, in the words of the terms; `None` for anything.
@@ -309,7 +313,8 @@ impl PlanLimits {
 				let Some(limit) = limits.get(&item.name) else { return false };
 				let sum = sums.entry(&item.name).or_default();
 				*sum = sum.saturating_add(item.quantity.parts());
-				item.unit == limit.unit && *sum <= limit.most.parts()
+				let described = item.description.is_none() || item.description == limit.description;
+				item.unit == limit.unit && described && *sum <= limit.most.parts()
 			})
 		};
 		let said = |taken: &Option<Vec<String>>, text: &String| {
@@ -318,7 +323,9 @@ impl PlanLimits {
 		let slow = |promised: u32| self.latency_p95_ms.is_some_and(|least| promised >= least);
 		self.items.as_ref().is_none_or(sold)
 			&& terms.delivery.iter().all(|delivery| {
-				said(&self.how, &delivery.how) && said(&self.acceptance, &delivery.acceptance)
+				said(&self.what, &delivery.what)
+					&& said(&self.how, &delivery.how)
+					&& said(&self.acceptance, &delivery.acceptance)
 			}) && terms.sla.availability_ppm.unwrap_or(0) <= self.availability_ppm
 			&& terms.sla.latency_p95_ms.is_none_or(slow)
 	}
@@ -399,6 +406,7 @@ pub(super) mod tests {
 		PlanLimits {
 			assets: vec![AssetId::WithId(1)],
 			items: None,
+			what: None,
 			how: None,
 			acceptance: None,
 			availability_ppm: 0,
@@ -559,7 +567,9 @@ pub(super) mod tests {
 	fn limits_should_refuse_terms_that_are_beyond_them() {
 		let sells = |items: &[(&str, &str, &str)], terms: &Terms| {
 			let limit = |&(name, most, unit): &(&str, &str, &str)| {
-				(name.into(), ItemLimit { most: most.parse().unwrap(), unit: unit.into() })
+				let description = Some("1,200 stations".into());
+				let (most, unit) = (most.parse().unwrap(), unit.into());
+				(name.into(), ItemLimit { most, unit, description })
 			};
 			let items = Some(items.iter().map(limit).collect());
 			PlanLimits { items, ..limits() }.admit(&plan(), terms)
@@ -572,6 +582,12 @@ pub(super) mod tests {
 		assert!(!sells(&[("hourly observations", "8759.9", "h"), support], &base));
 		assert!(!sells(&[("hourly observations", "8760", "year"), support], &base));
 		assert!(!sells(&[hours, ("support", "0.499999999999", "day/month")], &base));
+		// A description can ask for more than a quantity.
+		let mut described = base.clone();
+		described.items[0].description = Some("1,201 stations".into());
+		assert!(!sells(&[hours, support], &described));
+		described.items[0].description = None;
+		assert!(sells(&[hours, support], &described));
 		// On two lines it is as much as on one.
 		let mut twice = base.clone();
 		twice.items.push(twice.items[0].clone());
@@ -584,6 +600,7 @@ pub(super) mod tests {
 		};
 		assert!(!admits(|l| l.latency_p95_ms = Some(251)));
 		assert!(!admits(|l| l.latency_p95_ms = None));
+		assert!(!admits(|l| l.what = Some(vec!["sample of a month".into()])));
 		assert!(!admits(|l| l.how = Some(vec!["by mail".into()])));
 		assert!(admits(|l| l.how = Some(vec!["https://data.example/set, Parquet".into()])));
 		assert!(!admits(|l| l.acceptance = Some(vec![])));

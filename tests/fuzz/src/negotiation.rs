@@ -140,6 +140,7 @@ pub(crate) fn config(side: Side, aim: u128, limit: u128) -> Config {
 		Side::Seller => PlanRule::Theirs(PlanLimits {
 			assets: vec![chain::ASSET],
 			items: None,
+			what: None,
 			how: None,
 			acceptance: None,
 			availability_ppm: 0,

@@ -161,6 +161,9 @@ pub struct ItemProfile {
 	pub most: Quantity,
 	/// In what it is counted, like `h`.
 	pub unit: String,
+	/// The description that is taken besides none.
+	#[serde(default)]
+	pub description: Option<String>,
 }
 
 /// A span of time, like `1h`, and another one.
@@ -179,6 +182,9 @@ pub struct SpanProfile {
 pub struct LimitsProfile {
 	/// Items of which names, and how much of each.
 	pub items: BTreeMap<String, ItemProfile>,
+	/// What may be handed over, in the words of the terms; anything unless given.
+	#[serde(default)]
+	pub what: Option<Vec<String>>,
 	/// In which words of the terms deliveries may be handed over; any unless given.
 	#[serde(default)]
 	pub how: Option<Vec<String>>,
@@ -298,12 +304,13 @@ impl Profile {
 			parse_account(text).map_err(|_| senseless(format!("`{text}` is no address")))
 		};
 		let item = |(name, item): (&String, &ItemProfile)| {
-			let ItemProfile { most, unit } = item.clone();
-			(name.clone(), ItemLimit { most, unit })
+			let ItemProfile { most, unit, description } = item.clone();
+			(name.clone(), ItemLimit { most, unit, description })
 		};
 		Ok(PlanLimits {
 			assets: vec![unit.asset.clone()],
 			items: Some(limits.items.iter().map(item).collect()),
+			what: limits.what.clone(),
 			how: limits.how.clone(),
 			acceptance: limits.acceptance.clone(),
 			availability_ppm: limits.availability_ppm,
@@ -428,7 +435,7 @@ mod tests {
 		let [(_, buyer), (_, seller)] = examples();
 		let limits = seller.limits(&Unit::development()).unwrap();
 		type Change = fn(&mut Plan, &mut Terms);
-		let abuses: [(&str, Change); 11] = [
+		let abuses: [(&str, Change); 12] = [
 			("nearly all is due one block after the commit", |plan, _| {
 				plan.milestones[0].share_ppm = 999_999;
 				plan.milestones[0].within_ppm = 1;
@@ -451,6 +458,9 @@ mod tests {
 			}),
 			("as much as can be written, for the same price", |_, terms| {
 				terms.items[0].quantity = "99999999999999999999".parse().unwrap();
+			}),
+			("more by the description", |_, terms| {
+				terms.items[0].description = Some("of a thousand GPUs each".into());
 			}),
 			("as many years as hours", |_, terms| terms.items[0].unit = "year".into()),
 			("the same item again and again", |_, terms| {

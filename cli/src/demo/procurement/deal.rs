@@ -199,10 +199,11 @@ impl Dealer {
 		};
 		let key = cast.vendors.get(place).ok_or_else(|| broken("there is no such vendor"))?.clone();
 		let most = Quantity::whole(1_000).ok_or_else(|| broken("nothing is to be sold"))?;
-		let stock = ItemLimit { most, unit: UNIT.into() };
+		let stock = ItemLimit { most, unit: UNIT.into(), description: None };
 		let limits = PlanLimits {
 			assets: vec![unit.asset.clone()],
 			items: Some(BTreeMap::from([(ITEM.into(), stock)])),
+			what: None,
 			how: None,
 			acceptance: None,
 			availability_ppm: 999_000,
