@@ -19,7 +19,7 @@ use core::marker::PhantomData;
 pub struct WeightInfo<T>(PhantomData<T>);
 impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Agents::Agents` (r:5 w:0)
 	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
@@ -36,26 +36,24 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::AgentRows` (r:2 w:2)
 	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::Market` (r:1 w:1)
-	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Pending` (r:1 w:0)
 	/// Proof: `FeeSplit::Pending` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Current` (r:1 w:0)
 	/// Proof: `FeeSplit::Current` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Agreements` (r:0 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	fn commit() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3604`
+		//  Measured:  `3566`
 		//  Estimated: `15700`
-		// Minimum execution time: 630_627_000 picoseconds.
-		Weight::from_parts(669_454_000, 0)
+		// Minimum execution time: 605_419_000 picoseconds.
+		Weight::from_parts(618_458_000, 0)
 			.saturating_add(Weight::from_parts(0, 15700))
-			.saturating_add(T::DbWeight::get().reads(21))
-			.saturating_add(T::DbWeight::get().writes(14))
+			.saturating_add(T::DbWeight::get().reads(20))
+			.saturating_add(T::DbWeight::get().writes(13))
 	}
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Agents::Agents` (r:1 w:0)
 	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
@@ -70,18 +68,18 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	fn withdraw_offer() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `703`
+		//  Measured:  `740`
 		//  Estimated: `6292`
-		// Minimum execution time: 157_954_000 picoseconds.
-		Weight::from_parts(171_144_000, 0)
+		// Minimum execution time: 158_005_000 picoseconds.
+		Weight::from_parts(163_993_000, 0)
 			.saturating_add(Weight::from_parts(0, 6292))
 			.saturating_add(T::DbWeight::get().reads(8))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Locked` (r:1 w:1)
@@ -92,6 +90,10 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Credits::Accepted` (`max_values`: None, `max_size`: Some(37), added: 2512, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:3 w:3)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -99,30 +101,29 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn supersede() -> Weight {
-		// By hand, to be measured: three rows of counts at the end of an agreement.
 		// Proof Size summary in bytes:
-		//  Measured:  `3093`
+		//  Measured:  `3301`
 		//  Estimated: `8799`
-		// Minimum execution time: 345_894_000 picoseconds.
-		Weight::from_parts(364_932_000, 0)
+		// Minimum execution time: 355_929_000 picoseconds.
+		Weight::from_parts(366_134_000, 0)
 			.saturating_add(Weight::from_parts(0, 8799))
 			.saturating_add(T::DbWeight::get().reads(15))
 			.saturating_add(T::DbWeight::get().writes(14))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	fn deliver() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1895`
-		//  Estimated: `6195`
-		// Minimum execution time: 41_742_000 picoseconds.
-		Weight::from_parts(51_306_000, 0)
-			.saturating_add(Weight::from_parts(0, 6195))
+		//  Measured:  `1863`
+		//  Estimated: `6212`
+		// Minimum execution time: 37_486_000 picoseconds.
+		Weight::from_parts(39_549_000, 0)
+			.saturating_add(Weight::from_parts(0, 6212))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Schedules` (r:1 w:0)
 	/// Proof: `FeeSplit::Schedules` (`max_values`: None, `max_size`: Some(24), added: 2499, mode: `MaxEncodedLen`)
 	/// Storage: `Referrals::Caps` (r:1 w:0)
@@ -145,27 +146,30 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn reveal() -> Weight {
-		// By hand, to be measured: three rows of counts at the end of an agreement.
 		// Proof Size summary in bytes:
-		//  Measured:  `7580`
+		//  Measured:  `7923`
 		//  Estimated: `24526`
-		// Minimum execution time: 581_815_000 picoseconds.
-		Weight::from_parts(608_183_000, 0)
+		// Minimum execution time: 585_940_000 picoseconds.
+		Weight::from_parts(597_047_000, 0)
 			.saturating_add(Weight::from_parts(0, 24526))
 			.saturating_add(T::DbWeight::get().reads(42))
 			.saturating_add(T::DbWeight::get().writes(29))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Schedules` (r:1 w:0)
 	/// Proof: `FeeSplit::Schedules` (`max_values`: None, `max_size`: Some(24), added: 2499, mode: `MaxEncodedLen`)
 	/// Storage: `Referrals::Caps` (r:1 w:0)
@@ -188,27 +192,32 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn accept() -> Weight {
-		// By hand, to be measured: three rows of counts at the end of an agreement.
 		// Proof Size summary in bytes:
-		//  Measured:  `7602`
+		//  Measured:  `7842`
 		//  Estimated: `24526`
-		// Minimum execution time: 585_189_000 picoseconds.
-		Weight::from_parts(606_611_000, 0)
+		// Minimum execution time: 585_249_000 picoseconds.
+		Weight::from_parts(599_952_000, 0)
 			.saturating_add(Weight::from_parts(0, 24526))
 			.saturating_add(T::DbWeight::get().reads(42))
 			.saturating_add(T::DbWeight::get().writes(29))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
+	/// Storage: `Agents::Agents` (r:11 w:0)
+	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Locked` (r:1 w:1)
 	/// Proof: `Credits::Locked` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Free` (r:9 w:9)
@@ -227,69 +236,62 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Referrals::Edges` (`max_values`: None, `max_size`: Some(149), added: 2624, mode: `MaxEncodedLen`)
 	/// Storage: `Referrals::Totals` (r:2 w:2)
 	/// Proof: `Referrals::Totals` (`max_values`: None, `max_size`: Some(117), added: 2592, mode: `MaxEncodedLen`)
-	/// Storage: `Agents::Agents` (r:8 w:0)
-	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn release() -> Weight {
-		// By hand, to be measured: counts at the end, and an arbiter that is paid: its relations and credits.
 		// Proof Size summary in bytes:
-		//  Measured:  `7709`
-		//  Estimated: `27020`
-		// Minimum execution time: 615_764_000 picoseconds.
-		Weight::from_parts(654_062_000, 0)
-			.saturating_add(Weight::from_parts(0, 36294))
-			.saturating_add(T::DbWeight::get().reads(50))
-			.saturating_add(T::DbWeight::get().writes(33))
+		//  Measured:  `9127`
+		//  Estimated: `33352`
+		// Minimum execution time: 661_563_000 picoseconds.
+		Weight::from_parts(673_471_000, 0)
+			.saturating_add(Weight::from_parts(0, 33352))
+			.saturating_add(T::DbWeight::get().reads(47))
+			.saturating_add(T::DbWeight::get().writes(31))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	fn request_changes() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1895`
-		//  Estimated: `6195`
-		// Minimum execution time: 44_335_000 picoseconds.
-		Weight::from_parts(51_977_000, 0)
-			.saturating_add(Weight::from_parts(0, 6195))
+		//  Measured:  `1863`
+		//  Estimated: `6212`
+		// Minimum execution time: 36_844_000 picoseconds.
+		Weight::from_parts(38_948_000, 0)
+			.saturating_add(Weight::from_parts(0, 6212))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Free` (r:1 w:1)
 	/// Proof: `Credits::Free` (`max_values`: None, `max_size`: Some(86), added: 2561, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Locked` (r:1 w:1)
 	/// Proof: `Credits::Locked` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::AgentRows` (r:2 w:2)
-	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::Market` (r:1 w:1)
-	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	fn dispute() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `2658`
-		//  Estimated: `6292`
-		// Minimum execution time: 119_848_000 picoseconds.
-		Weight::from_parts(132_657_000, 0)
-			.saturating_add(Weight::from_parts(0, 6292))
-			.saturating_add(T::DbWeight::get().reads(7))
-			.saturating_add(T::DbWeight::get().writes(7))
+		//  Measured:  `2292`
+		//  Estimated: `6212`
+		// Minimum execution time: 81_281_000 picoseconds.
+		Weight::from_parts(86_960_000, 0)
+			.saturating_add(Weight::from_parts(0, 6212))
+			.saturating_add(T::DbWeight::get().reads(4))
+			.saturating_add(T::DbWeight::get().writes(4))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::AgentRows` (r:2 w:2)
-	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::Market` (r:1 w:1)
-	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Schedules` (r:1 w:0)
 	/// Proof: `FeeSplit::Schedules` (`max_values`: None, `max_size`: Some(24), added: 2499, mode: `MaxEncodedLen`)
 	/// Storage: `Referrals::Caps` (r:1 w:0)
@@ -312,29 +314,33 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn dispute_unjudged() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `7756`
+		//  Measured:  `7557`
 		//  Estimated: `27020`
-		// Minimum execution time: 661_663_000 picoseconds.
-		Weight::from_parts(699_640_000, 0)
+		// Minimum execution time: 616_856_000 picoseconds.
+		Weight::from_parts(628_874_000, 0)
 			.saturating_add(Weight::from_parts(0, 27020))
 			.saturating_add(T::DbWeight::get().reads(44))
 			.saturating_add(T::DbWeight::get().writes(31))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
-	/// Storage: `Agents::Agents` (r:9 w:0)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
+	/// Storage: `Agents::Agents` (r:11 w:0)
 	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
-	/// Storage: `Escrow::AgentRows` (r:1 w:1)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
 	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Market` (r:1 w:1)
 	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
@@ -363,22 +369,21 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn rule() -> Weight {
-		// By hand, to be measured: the arbiters before the one that rules, and the buyer's counts.
 		// Proof Size summary in bytes:
-		//  Measured:  `8379`
-		//  Estimated: `29623`
-		// Minimum execution time: 715_362_000 picoseconds.
-		Weight::from_parts(771_876_000, 0)
-			.saturating_add(Weight::from_parts(0, 42178))
+		//  Measured:  `9161`
+		//  Estimated: `33352`
+		// Minimum execution time: 717_045_000 picoseconds.
+		Weight::from_parts(732_158_000, 0)
+			.saturating_add(Weight::from_parts(0, 33352))
 			.saturating_add(T::DbWeight::get().reads(50))
 			.saturating_add(T::DbWeight::get().writes(34))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Locked` (r:1 w:1)
 	/// Proof: `Credits::Locked` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Free` (r:9 w:9)
@@ -401,30 +406,33 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	/// The range of component `n` is `[1, 16]`.
 	fn poke(n: u32, ) -> Weight {
-		// By hand, to be measured: three rows of counts at the end of an agreement.
 		// Proof Size summary in bytes:
-		//  Measured:  `6640 + n * (70 ±0)`
+		//  Measured:  `6868 + n * (62 ±0)`
 		//  Estimated: `27020`
-		// Minimum execution time: 629_806_000 picoseconds.
-		Weight::from_parts(325_257_588, 0)
+		// Minimum execution time: 631_748_000 picoseconds.
+		Weight::from_parts(444_086_133, 0)
 			.saturating_add(Weight::from_parts(0, 27020))
-			// Standard Error: 34_845_235
-			.saturating_add(Weight::from_parts(486_602_354, 0).saturating_mul(n.into()))
+			// Standard Error: 429_915
+			.saturating_add(Weight::from_parts(207_746_029, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(44))
 			.saturating_add(T::DbWeight::get().writes(31))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Schedules` (r:1 w:0)
@@ -437,53 +445,56 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Referrals::Edges` (`max_values`: None, `max_size`: Some(149), added: 2624, mode: `MaxEncodedLen`)
 	/// Storage: `Referrals::Totals` (r:2 w:2)
 	/// Proof: `Referrals::Totals` (`max_values`: None, `max_size`: Some(117), added: 2592, mode: `MaxEncodedLen`)
-	/// Storage: `Agents::Agents` (r:8 w:0)
+	/// Storage: `Agents::Agents` (r:11 w:0)
 	/// Proof: `Agents::Agents` (`max_values`: None, `max_size`: Some(467), added: 2942, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Locked` (r:1 w:1)
 	/// Proof: `Credits::Locked` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
-	/// Storage: `Credits::Free` (r:9 w:9)
+	/// Storage: `Credits::Free` (r:10 w:10)
 	/// Proof: `Credits::Free` (`max_values`: None, `max_size`: Some(86), added: 2561, mode: `MaxEncodedLen`)
 	/// Storage: `Credits::Accepted` (r:1 w:0)
 	/// Proof: `Credits::Accepted` (`max_values`: None, `max_size`: Some(37), added: 2512, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:10 w:10)
+	/// Storage: `System::Account` (r:11 w:11)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSplit::Totals` (r:1 w:1)
 	/// Proof: `FeeSplit::Totals` (`max_values`: None, `max_size`: Some(93), added: 2568, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::AgentRows` (r:2 w:2)
+	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
+	/// Storage: `Escrow::Market` (r:1 w:1)
+	/// Proof: `Escrow::Market` (`max_values`: Some(1), `max_size`: Some(124), added: 619, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
 	/// Proof: `Escrow::Sponsorships` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Outcomes` (r:0 w:1)
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn cancel() -> Weight {
-		// By hand, to be measured: counts at the end, and an arbiter that is paid: its relations and credits.
 		// Proof Size summary in bytes:
-		//  Measured:  `7794`
-		//  Estimated: `27020`
-		// Minimum execution time: 963_020_000 picoseconds.
-		Weight::from_parts(1_049_840_000, 0)
-			.saturating_add(Weight::from_parts(0, 42178))
-			.saturating_add(T::DbWeight::get().reads(56))
-			.saturating_add(T::DbWeight::get().writes(37))
+		//  Measured:  `9218`
+		//  Estimated: `33352`
+		// Minimum execution time: 1_531_755_000 picoseconds.
+		Weight::from_parts(1_569_841_000, 0)
+			.saturating_add(Weight::from_parts(0, 33352))
+			.saturating_add(T::DbWeight::get().reads(50))
+			.saturating_add(T::DbWeight::get().writes(33))
 	}
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	fn extend() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1949`
-		//  Estimated: `6195`
-		// Minimum execution time: 170_803_000 picoseconds.
-		Weight::from_parts(196_572_000, 0)
-			.saturating_add(Weight::from_parts(0, 6195))
+		//  Measured:  `1917`
+		//  Estimated: `6212`
+		// Minimum execution time: 141_480_000 picoseconds.
+		Weight::from_parts(146_077_000, 0)
+			.saturating_add(Weight::from_parts(0, 6212))
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// Storage: `Escrow::Standings` (r:1 w:1)
-	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(191), added: 2666, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Standings` (`max_values`: None, `max_size`: Some(192), added: 2667, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::AgentRows` (r:2 w:2)
 	/// Proof: `Escrow::AgentRows` (`max_values`: None, `max_size`: Some(176), added: 2651, mode: `MaxEncodedLen`)
 	/// Storage: `Escrow::Sponsorships` (r:1 w:1)
@@ -496,20 +507,23 @@ impl<T: frame_system::Config> pallet_stoa_escrow::WeightInfo for WeightInfo<T> {
 	/// Proof: `Escrow::Outcomes` (`max_values`: None, `max_size`: Some(310), added: 2785, mode: `MaxEncodedLen`)
 	fn forget() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1338`
+		//  Measured:  `1296`
 		//  Estimated: `6292`
-		// Minimum execution time: 148_020_000 picoseconds.
-		Weight::from_parts(160_147_000, 0)
+		// Minimum execution time: 136_042_000 picoseconds.
+		Weight::from_parts(141_741_000, 0)
 			.saturating_add(Weight::from_parts(0, 6292))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
-	// By hand, as `request_changes`, which reads and writes the same: to be measured.
 	/// Storage: `Escrow::Agreements` (r:1 w:1)
-	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2730), added: 5205, mode: `MaxEncodedLen`)
+	/// Proof: `Escrow::Agreements` (`max_values`: None, `max_size`: Some(2747), added: 5222, mode: `MaxEncodedLen`)
 	fn answer() -> Weight {
-		Weight::from_parts(51_977_000, 0)
-			.saturating_add(Weight::from_parts(0, 6195))
+		// Proof Size summary in bytes:
+		//  Measured:  `1895`
+		//  Estimated: `6212`
+		// Minimum execution time: 36_625_000 picoseconds.
+		Weight::from_parts(38_988_000, 0)
+			.saturating_add(Weight::from_parts(0, 6212))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
