@@ -141,7 +141,7 @@ pub trait Policy: Send + Sync + 'static {
 enum Command {
 	Ask(Box<Config>, oneshot::Sender<Result<NegotiationKey, DeskError>>),
 	Hear(Vec<u8>, oneshot::Sender<Result<Vec<Signed>, String>>),
-	Decide(NegotiationKey, Decision),
+	Decide(NegotiationKey, Option<Box<Question>>, Decision),
 	Read(NegotiationKey, oneshot::Sender<Option<Kept>>),
 	Overview(oneshot::Sender<Vec<Overview>>),
 }
@@ -188,10 +188,16 @@ impl Handle {
 		self.order(|reply| Command::Hear(bytes, reply)).await.unwrap_or_else(ended)
 	}
 
-	/// Says what the operator has decided. Whether that is taken shows in the events.
+	/// Says what the operator has decided, whatever it is asked. Whether that is taken shows in the events.
 	pub async fn decide(&self, key: NegotiationKey, decision: Decision) {
 		// A driver that has ended decides nothing any more.
-		let _ = self.0.send(Command::Decide(key, decision)).await;
+		let _ = self.0.send(Command::Decide(key, None, decision)).await;
+	}
+
+	/// Says what the operator has decided about this question. Not taken if another one is open by then.
+	pub async fn decide_on(&self, key: NegotiationKey, question: Question, decision: Decision) {
+		// As above.
+		let _ = self.0.send(Command::Decide(key, Some(Box::new(question)), decision)).await;
 	}
 
 	/// What was said so far in a negotiation that is open or remembered.
@@ -298,16 +304,33 @@ impl Driver {
 		key
 	}
 
-	/// Counts a negotiation among those that are over, in place of the first one where there are too many.
+	/// Counts a negotiation among those that are over, in place of the first one of which the chain can say nothing new
+	/// where there are too many. What strangers have asked for in vain is then gone from the disk too.
 	fn remember(&mut self, key: NegotiationKey) {
 		if self.over.contains(&key) {
 			return;
 		}
 		self.over.push_back(key);
-		if self.over.len() > MAX_OVER {
-			if let Some(first) = self.over.pop_front() {
-				self.seats.remove(&first);
-			}
+		if self.over.len() <= MAX_OVER {
+			return;
+		}
+		let is_idle = |key: &NegotiationKey| {
+			self.seats.get(key).is_none_or(|seat| !seat.is_watched(self.now))
+		};
+		let Some(key) =
+			self.over.iter().position(is_idle).and_then(|place| self.over.remove(place))
+		else {
+			return;
+		};
+		let Some(seat) = self.seats.remove(&key) else { return };
+		let transcript = seat.negotiator().transcript();
+		if transcript.state().standing().is_none() {
+			let (committer, gone) = (self.committer.clone(), rows::removals(transcript));
+			tokio::spawn(async move {
+				if let Err(error) = committer.commit(gone).await {
+					tracing::warn!(%error, "a negotiation could not be forgotten");
+				}
+			});
 		}
 	}
 
@@ -378,7 +401,16 @@ impl Driver {
 			Command::Hear(bytes, reply) => {
 				let _ = reply.send(self.answer(bytes).await);
 			},
-			Command::Decide(key, decision) => self.input(key, Input::Decision(decision)).await,
+			Command::Decide(key, question, decision) => {
+				let open = self.seats.get(&key).and_then(|seat| seat.negotiator().question());
+				match question.as_deref() {
+					Some(question) if open != Some(question) => {
+						let reason = "the question that was decided is not open any more".into();
+						self.tell(Event::Rejected { reason });
+					},
+					_ => self.input(key, Input::Decision(decision)).await,
+				}
+			},
 			Command::Read(key, reply) => {
 				let _ = reply.send(self.seats.get(&key).map(|seat| seat.negotiator().kept()));
 			},
@@ -574,11 +606,6 @@ impl Driver {
 					}
 				},
 				Action::Commit { offer, signature, transcript } => {
-					let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.committing)
-					else {
-						continue;
-					};
-					seat.committing = true;
 					let chain = self.chain.clone();
 					self.submit(key, Deed::Commit, async move {
 						chain.commit(*offer, signature, transcript).await
@@ -623,11 +650,15 @@ impl Driver {
 	}
 
 	fn submit(
-		&self,
+		&mut self,
 		key: NegotiationKey,
 		deed: Deed,
 		submitted: impl std::future::Future<Output = Result<(), ChainError>> + Send + 'static,
 	) {
+		// A machine says it again until it is final.
+		if !self.seats.get_mut(&key).is_some_and(|seat| seat.deeds.insert(deed)) {
+			return;
+		}
 		let done = self.done.0.clone();
 		tokio::spawn(async move {
 			let outcome = submitted.await;
@@ -637,8 +668,10 @@ impl Driver {
 	}
 
 	fn done(&mut self, Done { key, deed, outcome }: Done) {
-		if let (Deed::Commit, Some(seat)) = (deed, self.seats.get_mut(&key)) {
-			seat.committing = false;
+		// What the chain has refused would cost its fee again. Whatever else has failed may go through later.
+		let again = matches!(&outcome, Err(error) if !matches!(error, ChainError::Dispatch(_)));
+		if let Some(seat) = self.seats.get_mut(&key).filter(|_| again) {
+			seat.deeds.remove(&deed);
 		}
 		if let Err(error) = outcome {
 			let what = match deed {
@@ -652,7 +685,7 @@ impl Driver {
 }
 
 /// What is submitted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Deed {
 	Commit,
 	Withdraw,

@@ -42,7 +42,7 @@ use super::{
 	transcript::Transcript,
 };
 use stoa_primitives::{
-	agreement::{AgreementId, Offer, Side, MAX_VALIDITY},
+	agreement::{AgreementId, Offer, Side, MAX_VALIDITY, VOID_WINDOW},
 	keys::Key,
 	BlockNumber,
 };
@@ -424,10 +424,12 @@ impl Negotiator {
 		self.now = self.now.max(now);
 		let patient = self.now.saturating_sub(self.sent) < self.config.patience;
 		if self.notes.outcome.is_some() {
-			return match self.lacks_accept() && !patient {
-				true => Ok(self.say_again()),
-				false => Ok(Vec::new()),
+			let mut actions = match self.lacks_accept() && !patient {
+				true => self.say_again(),
+				false => Vec::new(),
 			};
+			actions.extend(self.undoing());
+			return Ok(actions);
 		}
 		let state = self.transcript.state();
 		match state.turn() {
@@ -455,6 +457,9 @@ impl Negotiator {
 				let mut actions = self.say_again();
 				// It may have failed, or the process may have ended before it.
 				actions.extend(self.commitment());
+				let withdrawn = self.ours().filter(|_| self.notes.withdrawing);
+				let withdrawn = withdrawn.map(|standing| standing.offer.round);
+				actions.extend(withdrawn.map(|round| Action::Withdraw { round }));
 				Ok(actions)
 			},
 		}
@@ -532,14 +537,8 @@ impl Negotiator {
 				if self.notes.outcome.as_ref().is_some_and(|outcome| known.contains(outcome)) {
 					return Vec::new();
 				}
-				let mut actions = Vec::new();
-				if let Some(later) = self.refusal_of(&agreement) {
-					let (offer, signature) =
-						(Box::new(later.offer.clone()), later.signature.clone());
-					actions.push(Action::Supersede { agreement, offer, signature });
-				}
-				actions.extend(self.end(Outcome::Agreed { agreement }));
-				actions
+				let ended = self.end(Outcome::Agreed { agreement });
+				self.undoing().into_iter().chain(ended).collect()
 			},
 			Fact::Voided { agreement } => {
 				let agreement = *agreement;
@@ -558,6 +557,18 @@ impl Negotiator {
 				}
 			},
 		}
+	}
+
+	/// Undoes an agreement of an offer that the other side had refused, as long as the chain may let it.
+	fn undoing(&self) -> Option<Action> {
+		let Some(Outcome::Agreed { agreement }) = self.notes.outcome else { return None };
+		let later = self.refusal_of(&agreement)?;
+		let last = self.exposed_until()?.saturating_add(VOID_WINDOW);
+		(self.now <= last).then(|| Action::Supersede {
+			agreement,
+			offer: Box::new(later.offer.clone()),
+			signature: later.signature.clone(),
+		})
 	}
 
 	/// The other side's latest offer, if by it or one before it has refused the own offer of this digest.

@@ -123,6 +123,8 @@ struct Desk<'a> {
 	template: Template,
 	handle: Handle,
 	events: Events,
+	/// Questions that wait for an answer.
+	asking: Vec<JoinHandle<()>>,
 	/// Held by the question that is on the screen: an answer is to one of them.
 	screen: Arc<Mutex<()>>,
 	/// What was missed, as far as it still matters.
@@ -165,7 +167,7 @@ impl<'a> Desk<'a> {
 		let (driver, events) =
 			Driver::new(store, committer, signed, transport, policy).await.map_err(broken)?;
 		let (handle, task) = driver.start();
-		let (screen, missed) = Default::default();
+		let (asking, screen, missed) = Default::default();
 		Ok(Self {
 			context,
 			chain,
@@ -175,6 +177,7 @@ impl<'a> Desk<'a> {
 			template,
 			handle,
 			events,
+			asking,
 			screen,
 			missed,
 			task,
@@ -222,7 +225,7 @@ impl<'a> Desk<'a> {
 	}
 
 	/// Has the question decided, beside everything else that goes on.
-	async fn ask(&self, key: NegotiationKey, question: &Question) {
+	async fn ask(&mut self, key: NegotiationKey, question: &Question) {
 		let kept = self.handle.read(key).await;
 		let line = describe_question(question, kept.as_ref(), &self.unit);
 		let decision = match (self.operator, question) {
@@ -234,17 +237,21 @@ impl<'a> Desk<'a> {
 			| (Operator::Refuse, _) => Decision::Refuse,
 			(Operator::Ask, _) => {
 				let (handle, screen) = (self.handle.clone(), self.screen.clone());
-				tokio::spawn(async move {
+				let question = question.clone();
+				self.asking.push(tokio::spawn(async move {
 					let _screen = screen.lock().await;
-					let read = tokio::task::spawn_blocking(move || read_answer(&line));
-					handle.decide(key, read.await.unwrap_or(Decision::Refuse)).await;
-				});
+					let (reply, answer) = oneshot::channel();
+					// Nobody can take back a read from the terminal: a thread that the process does not wait for.
+					std::thread::spawn(move || reply.send(read_answer(&line)));
+					let decision = answer.await.unwrap_or(Decision::Refuse);
+					handle.decide_on(key, question, decision).await;
+				}));
 				return;
 			},
 		};
 		let said = if decision == Decision::Approve { "approved" } else { "refused" };
 		self.context.progress(&format!("{line} {said}"));
-		self.handle.decide(key, decision).await;
+		self.handle.decide_on(key, question.clone(), decision).await;
 	}
 
 	/// The negotiation with this seller that is open since an earlier run.
@@ -287,7 +294,11 @@ impl<'a> Desk<'a> {
 	}
 
 	async fn stop(self) -> Result<(), Failure> {
-		let Self { handle, events, task, .. } = self;
+		let Self { handle, events, task, asking, .. } = self;
+		// What nobody has answered is refused when its time is over, by the next process.
+		for asked in &asking {
+			asked.abort();
+		}
 		drop((handle, events));
 		task.await.map_err(broken)
 	}

@@ -1,6 +1,6 @@
 //! One negotiation of a driver, and what the chain has told it.
 
-use super::{NegotiationChain, Way};
+use super::{Deed, NegotiationChain, Way};
 use crate::{
 	chain::{BlockRef, ChainError},
 	negotiation::{
@@ -9,6 +9,7 @@ use crate::{
 		rows::Kept,
 	},
 };
+use std::collections::BTreeSet;
 use stoa_primitives::{
 	agreement::{NegotiationKey, Side, StandingView, VOID_WINDOW},
 	BlockNumber,
@@ -19,8 +20,8 @@ pub(super) struct Seat {
 	pub desk: Desk,
 	/// How the other side is answered.
 	pub way: Way,
-	/// Whether a commit is under way.
-	pub committing: bool,
+	/// What is being submitted, is done, or has failed for good: none of it is submitted again by this process.
+	pub deeds: BTreeSet<Deed>,
 	/// The last message that whoever listens was told of.
 	pub shown: u32,
 	/// When it was told the other side's delegate keys.
@@ -38,8 +39,8 @@ impl Seat {
 		let watched_until = watched_until(&desk.negotiator().kept(), None);
 		let shown = desk.negotiator().transcript().state().length();
 		let (way, keys_at, told, seen) = (Way::Transport, None, None, 0);
-		let committing = false;
-		Self { desk, way, committing, shown, keys_at, told, seen, watched_until }
+		let deeds = BTreeSet::new();
+		Self { desk, way, deeds, shown, keys_at, told, seen, watched_until }
 	}
 
 	pub fn negotiator(&self) -> &Negotiator {
@@ -57,6 +58,11 @@ impl Seat {
 
 	pub fn is_over(&self) -> bool {
 		self.negotiator().outcome().is_some()
+	}
+
+	/// Whether the chain may still say something new of it once it is over.
+	pub fn is_watched(&self, now: BlockNumber) -> bool {
+		self.watched_until >= now
 	}
 
 	/// Takes note that it has ended, in block `now`.

@@ -428,6 +428,36 @@ fn a_commit_should_be_tried_again_until_the_offer_ends() {
 }
 
 #[test]
+fn an_agreement_of_a_refused_offer_should_be_undone_also_after_a_restart() {
+	let (mut world, first) = offered(buyer(), seller());
+	world.handle(Side::Buyer, wire(&first)).unwrap();
+	let (_, counter) = world.wire.remove(0);
+	world.handle(Side::Seller, Input::Message(counter.clone())).unwrap();
+	// The buyer commits what it has answered by a counter.
+	let committed = first.message.body.quote().unwrap().offer.clone();
+	let agreement = committed.digest(&parties().domain());
+	let fact = Input::Chain(Fact::Committed { agreement });
+	let actions = world.side(Side::Seller).handle(fact).unwrap();
+	let undoing = actions.first().unwrap().clone();
+	let Action::Supersede { offer, .. } = &undoing else { panic!("{actions:?}") };
+	let quote = Signed::parse(&counter).unwrap().message.body.quote().unwrap().clone();
+	assert_eq!(**offer, quote.offer);
+	// The process is killed before that is on chain.
+	let kept = world.sides[1].kept();
+	let mut again = Negotiator::restore(seller(), kept, START).unwrap();
+	assert_eq!(again.handle(Input::Tick(START + 1)), Ok(vec![undoing.clone()]));
+	let own = again.transcript().messages().filter_map(|signed| signed.message.body.quote());
+	let own = own.filter(|quote| quote.offer.by == Side::Seller);
+	let until = own.map(|quote| quote.offer.valid_until).max().unwrap();
+	let last = until + stoa_primitives::agreement::VOID_WINDOW;
+	let mut late = again.clone();
+	assert_eq!(late.handle(Input::Tick(last)), Ok(vec![undoing]));
+	assert_eq!(late.handle(Input::Tick(last + 1)), Ok(Vec::new()));
+	again.handle(Input::Chain(Fact::Voided { agreement })).unwrap();
+	assert_eq!(again.handle(Input::Tick(START + 2)), Ok(Vec::new()));
+}
+
+#[test]
 fn the_chain_should_have_the_last_word_after_a_denial() {
 	let firm = Config { rounds: 1, ..config(Side::Seller, linear(Side::Seller, 1_600, 1_600)) };
 	let mut world = run(buyer(), firm);

@@ -37,7 +37,10 @@ use std::{
 };
 use stoa_primitives::{AccountId, H256};
 use subxt::rpcs::client::{rpc_params, RpcClient, RpcSubscription};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+	sync::{Mutex, RwLock},
+	time::Instant,
+};
 
 const TAG: &[u8] = b"stoa/negotiation/v1";
 
@@ -66,7 +69,9 @@ impl Default for Timing {
 
 /// The statement store of a node. The agent must be registered: strangers may keep no statements.
 pub struct StatementTransport {
-	node: RpcClient,
+	url: String,
+	/// Replaced when its connection is gone.
+	node: RwLock<RpcClient>,
 	genesis: H256,
 	key: AccountKey,
 	secret: SealingKey,
@@ -98,9 +103,9 @@ impl StatementTransport {
 		timing: Timing,
 	) -> Result<Self, TransportError> {
 		// The caller's configuration says where the node is: it may be one without TLS.
-		let node = RpcClient::from_insecure_url(url).await?;
-		let arriving = Mutex::default();
-		let transport = Self { node, genesis, key, secret, timing, arriving };
+		let node = RwLock::new(RpcClient::from_insecure_url(url).await?);
+		let (url, arriving) = (url.to_owned(), Mutex::default());
+		let transport = Self { url, node, genesis, key, secret, timing, arriving };
 		transport.announce().await?;
 		transport.arriving.lock().await.announced = Some(Instant::now());
 		Ok(transport)
@@ -118,7 +123,13 @@ impl StatementTransport {
 
 	async fn submit(&self, statement: &Statement) -> Result<(), TransportError> {
 		let submit = rpc_params![Bytes(statement.encode())];
-		match self.node.request("statement_submit", submit).await? {
+		let node = self.node.read().await.clone();
+		let submitted = node.request("statement_submit", submit).await;
+		let submitted = match submitted {
+			Ok(submitted) => submitted,
+			Err(error) => return Err(self.after(error).await),
+		};
+		match submitted {
 			SubmitResult::New | SubmitResult::Known => Ok(()),
 			refused => Err(TransportError::Refused(format!("{refused:?}"))),
 		}
@@ -131,7 +142,23 @@ impl StatementTransport {
 		let filter = TopicFilter::MatchAll(BoundedVec::truncate_from(vec![topic]));
 		let (subscribe, unsubscribe) =
 			("statement_subscribeStatement", "statement_unsubscribeStatement");
-		Ok(self.node.subscribe(subscribe, rpc_params![filter], unsubscribe).await?)
+		let node = self.node.read().await.clone();
+		match node.subscribe(subscribe, rpc_params![filter], unsubscribe).await {
+			Ok(events) => Ok(events),
+			Err(error) => Err(self.after(error).await),
+		}
+	}
+
+	/// Connects anew when a request has failed because the connection is gone. What has failed is for the caller to try
+	/// again.
+	async fn after(&self, error: subxt::rpcs::Error) -> TransportError {
+		if !matches!(error, subxt::rpcs::Error::User(_)) {
+			match RpcClient::from_insecure_url(&self.url).await {
+				Ok(node) => *self.node.write().await = node,
+				Err(error) => tracing::debug!(%error, "the node cannot be reached"),
+			}
+		}
+		error.into()
 	}
 
 	/// The key with which messages are to be sealed for an account, by its latest card. It is asked for each time:
@@ -180,7 +207,13 @@ impl StatementTransport {
 			let since = match arriving.announced {
 				Some(at) if at.elapsed() < half => at,
 				_ => {
-					self.announce().await?;
+					// A node that takes no card may bring messages all the same.
+					match self.announce().await {
+						Err(TransportError::Refused(reason)) => {
+							tracing::warn!(reason, "the node does not take the key for messages");
+						},
+						announced => announced?,
+					}
 					*arriving.announced.insert(Instant::now())
 				},
 			};
